@@ -1,0 +1,62 @@
+#include "wire/percent.h"
+
+#include <algorithm>
+
+namespace minigrpc::wire {
+
+namespace {
+
+constexpr bool is_plain(char c) { return c >= 0x20 && c <= 0x7e && c != '%'; }
+
+// The value of a hexadecimal digit of either case; -1 for anything else.
+constexpr int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+bool is_percent_plain(std::string_view text) { return std::all_of(text.begin(), text.end(), is_plain); }
+
+std::string percent_encode(std::string_view text) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string encoded;
+  encoded.reserve(text.size() + 2 * static_cast<std::size_t>(
+                                        text.end() - std::find_if_not(text.begin(), text.end(), is_plain)));
+  for (char c : text) {
+    if (is_plain(c)) {
+      encoded.push_back(c);
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      encoded.push_back('%');
+      encoded.push_back(kDigits[byte >> 4]);
+      encoded.push_back(kDigits[byte & 0xf]);
+    }
+  }
+  return encoded;
+}
+
+std::string percent_decode(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t plain = std::min(text.find('%'), text.size());
+    decoded.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    const int high = text.size() > 2 ? hex_value(text[1]) : -1;
+    const int low = text.size() > 2 ? hex_value(text[2]) : -1;
+    if (high >= 0 && low >= 0) {
+      decoded.push_back(static_cast<char>(high * 16 + low));
+      text.remove_prefix(3);
+    } else {
+      decoded.push_back('%');
+      text.remove_prefix(1);
+    }
+  }
+  return decoded;
+}
+
+}  // namespace minigrpc::wire

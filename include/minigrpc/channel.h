@@ -1,0 +1,92 @@
+// Channel: the way to a service, wherever its instances are. It connects when a call needs it, reconnects, and
+// balances. Generated clients are made from one.
+//
+//   Channel channel(runtime, "127.0.0.1:5051");                // also "unix:/run/prod.sock", "dns:///shop:5051"
+//   Channel found(runtime, "etcd://127.0.0.1:2379/ProdService");  // after discovery::install(runtime)
+//   ProdService::Client client(channel);
+//   Result<ProdResponse> answer = sync_wait(client.GetProdStock(request, {.timeout = 200ms}));
+//
+// Thread rule: any thread.
+#pragma once
+
+#include <minigrpc/metadata.h>
+#include <minigrpc/runtime.h>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace minigrpc {
+
+// How long to wait before the next try at an endpoint that failed (grpc: doc/connection-backoff.md).
+struct BackoffOptions {
+  std::chrono::milliseconds initial{1000};
+  double multiplier = 1.6;
+  double jitter = 0.2;  // of the delay, up or down
+  std::chrono::milliseconds max{120'000};
+};
+
+struct ChannelOptions {
+  // "pick_first" or "round_robin"; empty = what the resolver suggests (round_robin for etcd://, else pick_first).
+  std::string policy{};
+  // What servers see as :authority; empty = from the target.
+  std::string authority{};
+  // Put in front of minigrpc's own user-agent.
+  std::string user_agent_prefix{};
+  // The largest message accepted, in bytes; a larger one ends its call with RESOURCE_EXHAUSTED.
+  std::size_t received_message_size_max = 4u << 20;
+  // How long one connection attempt may take, the HTTP/2 handshake included.
+  std::chrono::milliseconds connect_timeout{20'000};
+  BackoffOptions backoff{};
+};
+
+// What the answer carried besides its message. Fill in `CallOptions::details` to have it.
+struct CallDetails {
+  Metadata headers;   // initial metadata
+  Metadata trailers;  // trailing metadata
+  std::string peer;   // the endpoint that answered: "10.0.0.1:5051"
+};
+
+struct CallOptions {
+  // Until when the call may take, from its start; none = the awaiting task's deadline, or for ever. Both given: the
+  // earlier one counts.
+  std::optional<std::chrono::nanoseconds> timeout{};
+  Metadata metadata{};
+  // Waits for a connection until the deadline instead of failing with UNAVAILABLE where none can be made
+  // (grpc: doc/wait-for-ready.md).
+  bool wait_for_ready = false;
+  // Borrowed until the call has ended: the awaited result, or finish() of a stream. May be null.
+  CallDetails* details = nullptr;
+};
+
+enum class ChannelState { kIdle, kConnecting, kReady, kTransientFailure, kShutdown };
+
+namespace rpc {
+class ChannelImpl;
+}
+
+class Channel {
+ public:
+  // Never fails and connects to nothing: a bad target shows in the first call's status.
+  Channel(Runtime& runtime, std::string_view target, ChannelOptions options = {});
+  // Calls in flight end with CANCELLED.
+  ~Channel();
+  Channel(Channel&&) noexcept;
+  Channel& operator=(Channel&&) noexcept;
+
+  ChannelState state() const;
+  // Starts connecting, and resumes with true once a call could be sent; false at `deadline` or when cancelled.
+  Task<bool> wait_until_ready(TimePoint deadline);
+  // Ends its calls with CANCELLED and closes its connections. Idempotent; further calls fail with UNAVAILABLE.
+  void shutdown();
+
+  rpc::ChannelImpl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<rpc::ChannelImpl> impl_;
+};
+
+}  // namespace minigrpc

@@ -1,0 +1,143 @@
+// What generated code needs, and the version handshake between it and the runtime. Only generated code includes this.
+#pragma once
+
+#include <minigrpc/channel.h>
+#include <minigrpc/server.h>
+#include <minigrpc/stream.h>
+
+// Raised whenever generated code and runtime have to change together; x.minigrpc.h compares it with #if.
+#define MINIGRPC_GENERATED_VERSION 1
+
+namespace minigrpc::detail {
+
+// ---- client ----
+
+template <class Response>
+Task<Result<Response>> run_unary(ClientCall call) {
+  Response response;
+  ReceiveOperation receiving = call.receive(target_of(response));
+  const ReceiveOutcome outcome = co_await receiving;
+  FinishOperation finishing = call.finish();
+  Status status = co_await finishing;
+  if (!status.ok()) co_return status;
+  if (outcome != ReceiveOutcome::kMessage)
+    co_return Status(StatusCode::kInternal, "the call ended with OK but without a response");
+  co_return std::move(response);
+}
+
+// `request` is borrowed until the function returns: it is serialized at once.
+template <class Response, class Request>
+Task<Result<Response>> unary(const Channel& channel, const MethodDescriptor& method, const Request& request,
+                             CallOptions options) {
+  return run_unary<Response>(ClientCall(channel, method, std::move(options), serialize_message(request)));
+}
+
+// As unary().
+template <class Response, class Request>
+ClientReader<Response> server_streaming(const Channel& channel, const MethodDescriptor& method, const Request& request,
+                                        CallOptions options) {
+  return ClientReader<Response>(ClientCall(channel, method, std::move(options), serialize_message(request)));
+}
+
+template <class Request, class Response>
+ClientWriter<Request, Response> client_streaming(const Channel& channel, const MethodDescriptor& method,
+                                                 CallOptions options) {
+  return ClientWriter<Request, Response>(ClientCall(channel, method, std::move(options)));
+}
+
+template <class Request, class Response>
+ClientStream<Request, Response> bidirectional(const Channel& channel, const MethodDescriptor& method,
+                                              CallOptions options) {
+  return ClientStream<Request, Response>(ClientCall(channel, method, std::move(options)));
+}
+
+// ---- server: one thunk for each kind, instantiated for each method ----
+//
+//   {{"/ProdService/GetProdStock", MethodKind::kUnary},
+//    &serve_unary<Handler, ProdRequest, ProdResponse, &Handler::GetProdStock>}
+
+// What a client learns of a handler that threw: no internal text.
+Status status_of_exception() noexcept;
+Status status_of_unparsable_request();
+
+template <class Response>
+void finish_with(ServerCall& call, Result<Response> result) {
+  if (!result) return call.finish(std::move(result).error(), std::nullopt);
+  Result<Buffer> bytes = serialize_message(*result);
+  if (!bytes) return call.finish(std::move(bytes).error(), std::nullopt);
+  call.finish(Status(), *std::move(bytes));
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+Detached drive_unary(Handler& handler, ServerCall& call, Request request) {
+  Result<Response> result = Status(StatusCode::kUnknown, "");
+  try {
+    result = co_await (handler.*kMethod)(call.context(), std::move(request));
+  } catch (...) {
+    result = status_of_exception();
+  }
+  finish_with<Response>(call, std::move(result));
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+void serve_unary(Service& service, ServerCall& call, std::span<const std::byte> bytes) {
+  Request request;
+  if (!parse_message<Request>(&request, bytes)) return call.finish(status_of_unparsable_request(), std::nullopt);
+  call.run(drive_unary<Handler, Request, Response, kMethod>(static_cast<Handler&>(service), call, std::move(request)));
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+Detached drive_server_streaming(Handler& handler, ServerCall& call, Request request) {
+  ServerWriter<Response> writer(call);
+  Status status;
+  try {
+    status = co_await (handler.*kMethod)(call.context(), std::move(request), writer);
+  } catch (...) {
+    status = status_of_exception();
+  }
+  call.finish(std::move(status), std::nullopt);
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+void serve_server_streaming(Service& service, ServerCall& call, std::span<const std::byte> bytes) {
+  Request request;
+  if (!parse_message<Request>(&request, bytes)) return call.finish(status_of_unparsable_request(), std::nullopt);
+  call.run(drive_server_streaming<Handler, Request, Response, kMethod>(static_cast<Handler&>(service), call,
+                                                                       std::move(request)));
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+Detached drive_client_streaming(Handler& handler, ServerCall& call) {
+  ServerReader<Request> reader(call);
+  Result<Response> result = Status(StatusCode::kUnknown, "");
+  try {
+    result = co_await (handler.*kMethod)(call.context(), reader);
+  } catch (...) {
+    result = status_of_exception();
+  }
+  finish_with<Response>(call, std::move(result));
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+void serve_client_streaming(Service& service, ServerCall& call, std::span<const std::byte>) {
+  call.run(drive_client_streaming<Handler, Request, Response, kMethod>(static_cast<Handler&>(service), call));
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+Detached drive_bidirectional(Handler& handler, ServerCall& call) {
+  ServerStream<Request, Response> stream(call);
+  Status status;
+  try {
+    status = co_await (handler.*kMethod)(call.context(), stream);
+  } catch (...) {
+    status = status_of_exception();
+  }
+  call.finish(std::move(status), std::nullopt);
+}
+
+template <class Handler, class Request, class Response, auto kMethod>
+void serve_bidirectional(Service& service, ServerCall& call, std::span<const std::byte>) {
+  call.run(drive_bidirectional<Handler, Request, Response, kMethod>(static_cast<Handler&>(service), call));
+}
+
+}  // namespace minigrpc::detail

@@ -1,0 +1,56 @@
+// Resolver: turns a target's name into the endpoints behind it, and says so again whenever they change.
+//
+// Write one to bring a naming system of your own, and add it to the runtime before a channel uses its scheme:
+//
+//   add_resolver(runtime, "consul", [](Runtime& runtime, const Target& target) { … });
+#pragma once
+
+#include <minigrpc/runtime.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace minigrpc {
+
+// "scheme://authority/path"; "host:port" is the path of scheme "dns", "unix:/path" of "unix".
+struct Target {
+  std::string scheme;
+  std::string authority;
+  std::string path;  // without the leading slash of "//authority/path"
+};
+
+// Understands gRPC's naming syntax (grpc: doc/naming.md). INVALID_ARGUMENT that says what is wrong.
+Result<Target> parse_target(std::string_view text);
+
+// One address at which a service is served.
+struct Endpoint {
+  std::string address;  // "10.0.0.1:5051", "[::1]:5051", "unix:/run/x.sock"
+  std::uint32_t weight = 1;
+  std::vector<std::pair<std::string, std::string>> attributes;  // zone, version … as the registry has them
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+class Resolver {
+ public:
+  // What was found, the whole list each time; or why nothing could be (the channel keeps the last good list).
+  using Listener = std::function<void(Result<std::vector<Endpoint>>)>;
+
+  // No listener call starts after the destructor has returned.
+  virtual ~Resolver() = default;
+  // Called once. `listener` may be called from any thread, also before start() returns.
+  virtual void start(Listener listener) = 0;
+  // A hint that an endpoint failed; a resolver that is told of changes may ignore it.
+  virtual void refresh() {}
+  // The balancing policy that suits what it finds, unless the channel's options name one.
+  virtual std::string_view default_policy() const { return "pick_first"; }
+};
+
+using ResolverFactory = std::function<Result<std::unique_ptr<Resolver>>(Runtime&, const Target&)>;
+
+// From now on `scheme` means this factory for every channel made on `runtime`. From any thread.
+void add_resolver(Runtime& runtime, std::string scheme, ResolverFactory factory);
+
+}  // namespace minigrpc

@@ -1,0 +1,74 @@
+// Server: serves handlers on TCP and Unix sockets.
+//
+//   Runtime runtime;
+//   Stock stock;                                      // a ProdService::Handler
+//   Server server(runtime);
+//   server.add(stock);
+//   Result<std::uint16_t> port = server.listen("0.0.0.0:5051");
+//   sync_wait(runtime.wait_for_signal({SIGINT, SIGTERM}));
+//   sync_wait(server.shutdown(10s));
+//
+// Thread rule: any thread. Handlers run on the loop of their connection: blocking work goes to Runtime::blocking().
+#pragma once
+
+#include <minigrpc/detail/server_call.h>
+#include <minigrpc/method.h>
+#include <minigrpc/runtime.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace minigrpc {
+
+// The base of every generated handler.
+class Service {
+ public:
+  struct Method {
+    MethodDescriptor descriptor;
+    // `request`: the whole request of a method that takes a single one, borrowed until start returns; else empty.
+    void (*start)(Service& service, detail::ServerCall& call, std::span<const std::byte> request);
+  };
+
+  virtual ~Service() = default;
+  // "package.Service"; static storage.
+  virtual std::string_view service_name() const = 0;
+  // Static storage.
+  virtual std::span<const Method> service_methods() const = 0;
+};
+
+struct ServerOptions {
+  // The largest message accepted, in bytes; a larger one ends its call with RESOURCE_EXHAUSTED.
+  std::size_t received_message_size_max = 4u << 20;
+  // Concurrent calls on one connection; the client queues what exceeds it (SETTINGS_MAX_CONCURRENT_STREAMS).
+  std::uint32_t concurrent_streams_max = 1000;
+};
+
+namespace rpc {
+class ServerImpl;
+}
+
+class Server {
+ public:
+  explicit Server(Runtime& runtime, ServerOptions options = {});
+  // Cancels what still runs.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // `service` is borrowed until the server is gone. All are added before the first listen().
+  void add(Service& service);
+  // Binds and accepts: "127.0.0.1:5051", "[::]:5051", "localhost:0", "unix:/run/prod.sock". The port bound, 0 for a
+  // Unix socket. A port in use is UNAVAILABLE, a bad address INVALID_ARGUMENT.
+  Result<std::uint16_t> listen(std::string_view address);
+  // Takes no new connection and no new call (GOAWAY in two steps), lets the calls in flight finish for `grace`, then
+  // cancels them. Resumes when the last connection is closed.
+  Task<void> shutdown(std::chrono::nanoseconds grace);
+
+ private:
+  std::shared_ptr<rpc::ServerImpl> impl_;
+};
+
+}  // namespace minigrpc

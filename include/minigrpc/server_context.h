@@ -1,0 +1,49 @@
+// ServerContext: what a handler knows of its call besides the messages.
+//
+// Thread rule: the handler's task. Lives until the handler has ended.
+#pragma once
+
+#include <minigrpc/context.h>
+#include <minigrpc/metadata.h>
+
+#include <string>
+#include <string_view>
+
+namespace minigrpc {
+
+class ServerContext {
+ public:
+  explicit ServerContext(Executor& executor) : task_context_(executor) {}
+
+  // The client's custom metadata.
+  const Metadata& metadata() const { return metadata_; }
+  // "/ProdService/GetProdStock".
+  std::string_view method() const { return method_; }
+  // "10.0.0.7:41234", "[::1]:41234", or "unix:" and the server's path.
+  std::string_view peer() const { return peer_; }
+  // What the client asked for, usually "host:port".
+  std::string_view authority() const { return authority_; }
+  // TimePoint::max() without one. The calls and sleeps that the handler awaits keep to it by themselves.
+  TimePoint deadline() const { return task_context_.deadline(); }
+  // True once the client cancelled, its connection went, the deadline passed or the server is shutting down hard. What
+  // the handler awaits then ends by itself; a handler that computes for long asks.
+  bool cancelled() const { return task_context_.cancelled(); }
+
+  // Sent before the first message; changes after that have no effect.
+  Metadata& headers() { return headers_; }
+  // Sent with the status.
+  Metadata& trailers() { return trailers_; }
+
+  TaskContext& task_context() { return task_context_; }
+
+ protected:
+  TaskContext task_context_;
+  Metadata metadata_;
+  Metadata headers_;
+  Metadata trailers_;
+  std::string_view method_;
+  std::string_view peer_;
+  std::string authority_;
+};
+
+}  // namespace minigrpc

@@ -1,0 +1,42 @@
+#include "store/types.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace minigrpc::store {
+
+namespace {
+constexpr std::size_t kArenaChunkSize = 16 * 1024;
+
+bool read_only(const std::vector<RequestOp>& ops) {
+  return std::all_of(ops.begin(), ops.end(), [](const RequestOp& op) {
+    if (std::holds_alternative<RangeRequest>(op)) return true;
+    const auto* nested = std::get_if<std::unique_ptr<TxnRequest>>(&op);
+    return nested != nullptr && is_read_only(**nested);
+  });
+}
+}  // namespace
+
+std::string_view ByteArena::copy(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  if (bytes.size() > left_) {
+    // A large run gets a chunk of its own, and the open one stays open for small runs.
+    const bool large = bytes.size() > kArenaChunkSize / 4;
+    chunks_.push_back(std::make_unique_for_overwrite<char[]>(large ? bytes.size() : kArenaChunkSize));
+    if (large) {
+      std::memcpy(chunks_.back().get(), bytes.data(), bytes.size());
+      return {chunks_.back().get(), bytes.size()};
+    }
+    next_ = chunks_.back().get();
+    left_ = kArenaChunkSize;
+  }
+  std::memcpy(next_, bytes.data(), bytes.size());
+  const std::string_view copied(next_, bytes.size());
+  next_ += bytes.size();
+  left_ -= bytes.size();
+  return copied;
+}
+
+bool is_read_only(const TxnRequest& request) { return read_only(request.success) && read_only(request.failure); }
+
+}  // namespace minigrpc::store

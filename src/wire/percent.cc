@@ -18,15 +18,18 @@ constexpr int hex_value(char c) {
 
 }  // namespace
 
-bool is_percent_plain(std::string_view text) { return std::all_of(text.begin(), text.end(), is_plain); }
+bool is_percent_plain(std::string_view text) {
+  return std::ranges::all_of(text, is_plain) && !text.starts_with(' ') && !text.ends_with(' ');
+}
 
 std::string percent_encode(std::string_view text) {
   constexpr char kDigits[] = "0123456789ABCDEF";
   std::string encoded;
-  encoded.reserve(text.size() + 2 * static_cast<std::size_t>(
-                                        text.end() - std::find_if_not(text.begin(), text.end(), is_plain)));
-  for (char c : text) {
-    if (is_plain(c)) {
+  encoded.reserve(text.size() + 16);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool is_space_at_end = c == ' ' && (i == 0 || i + 1 == text.size());
+    if (is_plain(c) && !is_space_at_end) {
       encoded.push_back(c);
     } else {
       const auto byte = static_cast<unsigned char>(c);

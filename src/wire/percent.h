@@ -3,7 +3,8 @@
 // Thread rule: free functions without state.
 //
 // Printable ASCII except '%' stands for itself, every other byte becomes '%' and two hexadecimal digits
-// (grpc: doc/PROTOCOL-HTTP2.md, Responses: Percent-Encoded).
+// (grpc: doc/PROTOCOL-HTTP2.md, Responses: Percent-Encoded). So does a space at either end of the text, where
+// HTTP/2 forbids it (RFC 9113, 8.2.1) and peers may refuse or strip it.
 #pragma once
 
 #include <string>

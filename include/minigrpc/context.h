@@ -43,7 +43,7 @@ class CancelNode {
   bool attached() const { return previous_ != nullptr; }
 
  protected:
-  ~CancelNode() { detach(); }
+  virtual ~CancelNode() { detach(); }
 
  private:
   friend class TaskContext;

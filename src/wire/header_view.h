@@ -1,16 +1,10 @@
-// One header field of HTTP/2 as gRPC looks at it: a lower-case name and its value.
-//
-// Borrows both. Thread rule: like std::string_view.
+// The header field that gRPC's rules look at is HTTP/2's.
 #pragma once
 
-#include <string_view>
+#include "base/header_view.h"
 
 namespace minigrpc::wire {
 
-struct HeaderView {
-  std::string_view name;
-  std::string_view value;
-  friend bool operator==(const HeaderView&, const HeaderView&) = default;
-};
+using minigrpc::HeaderView;
 
 }  // namespace minigrpc::wire

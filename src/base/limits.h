@@ -1,0 +1,50 @@
+// Every bound of the runtime, each beside the attack or the cost that it bounds.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace minigrpc::limits {
+
+// Free coroutine frames that a thread keeps for each size class: memory after a burst of calls.
+inline constexpr std::size_t kFreeFramesPerClassMax = 4096;
+
+// Bytes that a peer may have under way on one stream before its reader takes them: memory of a slow reader.
+inline constexpr std::uint32_t kStreamWindowSize = 512u << 10;
+// The same for a connection, refilled as bytes arrive: bytes in flight on a fast, long path.
+inline constexpr std::uint32_t kConnectionWindowSize = 8u << 20;
+
+// Names, values and 32 bytes each (RFC 9113, 6.5.2) of one header list: a header bomb. grpc-status-details-bin and
+// long tokens still fit.
+inline constexpr std::uint32_t kHeaderListSizeMax = 64u << 10;
+
+// Bytes gathered for one write to a socket; more stays queued in its streams, where flow control sees it.
+inline constexpr std::size_t kOutputSizeMax = 256u << 10;
+// Capacity that an idle connection's output keeps: memory of many idle connections.
+inline constexpr std::size_t kIdleOutputCapacityMax = 4u << 10;
+
+// Bytes that wait in one stream before its writer waits too: memory of a slow peer.
+inline constexpr std::size_t kStreamQueuedSizeMax = 64u << 10;
+
+// One read from a socket; a loop has one such buffer for all its connections.
+inline constexpr std::size_t kReceiveBufferSize = 256u << 10;
+// Reads of one connection in a turn before the others have theirs: a fast sender that starves its neighbours.
+inline constexpr int kReadsPerTurnMax = 4;
+
+// How long a closing server connection may take to hand over its last bytes.
+inline constexpr std::chrono::seconds kLingerMax{5};
+// How long an accepted connection may take until its HTTP/2 preface and SETTINGS are there: half-open clients.
+inline constexpr std::chrono::seconds kHandshakeMax{20};
+
+// Connections that the kernel queues for accept().
+inline constexpr int kListenBacklog = 4096;
+// How long the acceptor rests when the process has no descriptor left.
+inline constexpr std::chrono::milliseconds kAcceptRetryDelay{100};
+
+// Calls of one channel that wait for a connection: a dead backend under load.
+inline constexpr std::size_t kPendingCallsMax = 100'000;
+// How often a call that no server has seen is sent again (gRPC A6, "transparent retries").
+inline constexpr int kTransparentRetriesMax = 5;
+
+}  // namespace minigrpc::limits

@@ -5,7 +5,7 @@ set -euo pipefail
 
 bin=${1:-$(dirname "$0")/../../build/bin}
 work=$(mktemp -d)
-registry_pid= first_pid= second_pid= consumer_pid=
+registry_pid='' first_pid='' second_pid='' consumer_pid=''
 
 stop_all() {
   local pid
@@ -112,9 +112,9 @@ tell "\$ kill -9 the provider on $second"
 killed_at=$(wc -l <"$work/consumer.log")
 kill -9 "$second_pid"
 wait "$second_pid" 2>/dev/null || true
-second_pid=
+second_pid=''
 wait "$consumer_pid" || fail "the consumer failed"
-consumer_pid=
+consumer_pid=''
 tell "The consumer went on with the other one:"
 tail -n +"$((killed_at + 1))" "$work/consumer.log" | head -n 6 | show
 tell "… and ended with:"
@@ -128,19 +128,19 @@ within 90 registered "$second" || fail "the second provider did not register aga
 run "$bin/minigrpc" --endpoints "$registry" services
 "$bin/consumer" --registry "$registry" --id 4 --count 10 --interval 50ms >"$work/again.log" 2>&1 || fail "the consumer failed"
 show <"$work/again.log"
-answered_by again "$first" && answered_by again "$second" || fail "not both providers answered"
+if ! answered_by again "$first" || ! answered_by again "$second"; then fail "not both providers answered"; fi
 
 step "6. The end"
 tell "On SIGTERM a provider withdraws its key first, lets the calls in flight finish, and exits."
 kill -TERM "$first_pid" "$second_pid"
 wait "$first_pid" || fail "the first provider did not end cleanly"
 wait "$second_pid" || fail "the second provider did not end cleanly"
-first_pid= second_pid=
+first_pid='' second_pid=''
 tell "Nobody is registered any more:"
 run "$bin/minigrpc" --endpoints "$registry" services
 kill -TERM "$registry_pid"
 wait "$registry_pid" || fail "the registry did not end cleanly"
-registry_pid=
+registry_pid=''
 
 step "Done: the consumer found its provider by name, and lost nothing when one of two died."
 tell "The code is in examples/prod/provider.cc and examples/prod/consumer.cc."

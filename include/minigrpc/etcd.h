@@ -1,0 +1,227 @@
+// etcd::Client: the client of the etcd v3 API, which etcd and minigrpcd serve; with it Watcher, LeaseKeeper, Session
+// and Mutex.
+//
+//   etcd::Client client(runtime, "10.0.0.1:2379,10.0.0.2:2379");
+//   auto put = sync_wait(client.Put({.key = "greeting", .value = "hello"}));
+//   auto got = sync_wait(client.Range({.keys = etcd::KeyRange::prefix("greet")}));
+//
+// Thread rule: any thread; watchers, keepers, sessions and mutexes are each used by one task at a time, but for what
+// says otherwise, and must be gone before their client.
+//
+// Errors: what the server says is passed on unchanged, code and text ("etcdserver: requested lease not found"), with
+// StatusOrigin::kPeer.
+#pragma once
+
+#include <minigrpc/channel.h>
+#include <minigrpc/etcd_types.h>
+#include <minigrpc/runtime.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minigrpc::etcd {
+
+struct ClientOptions {
+  // How long one call may take, its failovers included; the awaiting task's deadline counts as well. 0: no bound.
+  std::chrono::milliseconds request_timeout{5000};
+  // How long one connection attempt may take.
+  std::chrono::milliseconds dial_timeout{2000};
+  // Sent with every call.
+  Metadata metadata{};
+};
+
+class ClientImpl;
+
+class Client {
+ public:
+  // `endpoints`: "host:port[,host:port…]"; "http://" in front of one is allowed. Connects when a call needs it; a bad
+  // address shows in the calls' status.
+  Client(Runtime& runtime, std::string_view endpoints, ClientOptions options = {});
+  // Ends its calls with CANCELLED.
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Each is one RPC of the same name. A call goes to the endpoint that answered last. On UNAVAILABLE it goes on to the
+  // next one, once round; a call that changes something does so only where the failure proves that it was not sent, so
+  // that nothing is ever applied twice. Otherwise its outcome is unknown, and UNAVAILABLE says so.
+  Task<Result<RangeResponse>> Range(RangeRequest request);
+  Task<Result<PutResponse>> Put(PutRequest request);
+  Task<Result<DeleteRangeResponse>> DeleteRange(DeleteRangeRequest request);
+  Task<Result<TxnResponse>> Txn(TxnRequest request);
+  Task<Result<CompactionResponse>> Compact(CompactionRequest request);
+
+  Task<Result<LeaseGrantResponse>> LeaseGrant(LeaseGrantRequest request);
+  Task<Result<LeaseRevokeResponse>> LeaseRevoke(LeaseId id);
+  // Once; LeaseKeeper does it for as long as needed. A lease that is gone: ttl_s <= 0, not an error.
+  Task<Result<LeaseKeepAliveResponse>> LeaseKeepAlive(LeaseId id);
+  Task<Result<LeaseTimeToLiveResponse>> LeaseTimeToLive(LeaseTimeToLiveRequest request);
+  Task<Result<LeaseLeasesResponse>> LeaseLeases();
+
+  Task<Result<MemberListResponse>> MemberList();
+  // Maintenance.Status of that endpoint alone: one of endpoints(). Another one is INVALID_ARGUMENT.
+  Task<Result<MemberStatusResponse>> MemberStatus(std::string endpoint);
+
+  // "host:port" each, as given.
+  const std::vector<std::string>& endpoints() const;
+  Runtime& runtime() const;
+
+  ClientImpl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<ClientImpl> impl_;
+};
+
+// ---- Watch ----
+
+struct WatchOptions {
+  KeyRange keys;
+  std::int64_t start_revision = 0;  // the first one wanted; 0: what happens from now on
+  bool prev_kv = false;
+  bool no_put = false;
+  bool no_delete = false;
+  // A stream without a sign of life for that long is asked for progress; without an answer within the same time again
+  // the watch moves to the next endpoint.
+  std::chrono::milliseconds silence_max{10'000};
+};
+
+// What a watch has to say.
+struct WatchUpdate {
+  enum class Kind : std::uint8_t {
+    kEvents,    // `events`, those of whole revisions, in order
+    kProgress,  // the keys have no change up to header.revision
+    // The history between `revision()` and now is lost: it was compacted, or the server is another one or was set back
+    // (an earlier revision, another cluster id). Read the keys again; the watch goes on behind header.revision by
+    // itself: read at that revision or later, and pass over events that are not newer than what was read.
+    kResynchronise,
+  };
+  Kind kind = Kind::kProgress;
+  ResponseHeader header;
+  std::vector<WatchEvent> events;
+  // Of kResynchronise: why. OUT_OF_RANGE with etcd's text for compaction, ABORTED for a server that was set back.
+  Status reason;
+  std::int64_t compact_revision = 0;  // of a compaction: the first revision that is still there
+};
+
+// Watcher: the changes of a key range, from any revision, without a gap, for as long as it lives.
+//
+//   etcd::Watcher watcher(client, {.keys = etcd::KeyRange::prefix("ProdService/"), .start_revision = read.revision + 1});
+//   while (true) { auto update = co_await watcher.next(); … }
+//
+// It resumes after a failure at the revision behind the last one it handed out, on another endpoint if need be, at once
+// and then with jittered backoff, without end. At most 64 updates wait for next(); then the stream stops being read.
+class Watcher {
+ public:
+  Watcher(Client& client, WatchOptions options);
+  // Ends the watch. next() must not be awaited any more.
+  ~Watcher();
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  // Waits for something new. Fails with CANCELLED when the awaiting task is cancelled (and can be called again), and
+  // for good with what the server says where trying again cannot help (PERMISSION_DENIED, INVALID_ARGUMENT …).
+  Task<Result<WatchUpdate>> next();
+  // Everything up to there was handed to next(). From any thread.
+  std::int64_t revision() const;
+  // How often the stream had to be opened again. From any thread.
+  std::uint64_t resume_count() const;
+
+ private:
+  class State;
+  friend class WatchStream;
+  std::shared_ptr<State> state_;
+};
+
+// ---- Lease ----
+
+struct LeaseKeeperOptions {
+  // From the loop of the client, for each answer.
+  std::function<void(const LeaseKeepAliveResponse&)> on_answer{};
+  // What a lease counts for that nobody could renew until its local deadline. A lock's holder must take it for lost; a
+  // registration had better go on trying, since a server that was away extends its leases.
+  enum class Overdue : std::uint8_t { kLost, kKeepTrying };
+  Overdue overdue = Overdue::kLost;
+};
+
+// LeaseKeeper: keeps one lease alive, through failures of stream and server, until it is lost or the keeper is gone.
+//
+// One stream, one request each third of the TTL. On a failure it tries again at once, then with jittered backoff, on the
+// next endpoint, without end. It does not revoke.
+class LeaseKeeper {
+ public:
+  // `ttl_s` as granted; the lease counts as renewed now.
+  LeaseKeeper(Client& client, LeaseGrantResponse lease, LeaseKeeperOptions options = {});
+  ~LeaseKeeper();
+  LeaseKeeper(const LeaseKeeper&) = delete;
+  LeaseKeeper& operator=(const LeaseKeeper&) = delete;
+
+  LeaseId id() const;
+  // Until the local deadline, which counts from the sending of the last request that was answered; 0 once it has passed
+  // or the lease is lost. From any thread.
+  std::chrono::milliseconds remaining() const;
+  // Waits for the loss. NOT_FOUND: the server does not know the lease (any more); DEADLINE_EXCEEDED: the local deadline
+  // passed; CANCELLED: the awaiting task was cancelled.
+  Task<Status> lost();
+
+ private:
+  class State;
+  std::shared_ptr<State> state_;
+};
+
+// Session: a lease of one's own, kept alive; what it holds is free when the process is gone for longer than its TTL.
+class Session {
+ public:
+  // Grants the lease: 60 s is what etcd's own clients take.
+  static Task<Result<std::unique_ptr<Session>>> open(Client& client, std::int64_t ttl_s = 60);
+  ~Session();
+
+  LeaseId lease() const { return keeper_.id(); }
+  // As LeaseKeeper::lost().
+  Task<Status> lost() { return keeper_.lost(); }
+  // Stops keeping the lease, and revokes it.
+  Task<Status> close();
+  Client& client() const { return client_; }
+
+ private:
+  Session(Client& client, LeaseGrantResponse lease);
+  Client& client_;
+  LeaseKeeper keeper_;
+  bool closed_ = false;
+};
+
+// Mutex: a lock across processes, the same that `etcdctl lock` and etcd's Go package take: the key is `<name>/<lease in
+// hexadecimal>`, and the oldest key under `<name>/` holds the lock.
+class Mutex {
+ public:
+  // `session` must outlive the mutex.
+  Mutex(Session& session, std::string name);
+
+  // Waits its turn. A failure (CANCELLED, DEADLINE_EXCEEDED, a lost session …) leaves the queue again.
+  Task<Status> lock();
+  // ABORTED when somebody holds it.
+  Task<Status> try_lock();
+  Task<Status> unlock();
+  // Of the lock held: its key, its creation and the header of the answer that gave it.
+  const std::string& key() const { return key_; }
+  std::int64_t create_revision() const { return create_revision_; }
+  const ResponseHeader& header() const { return header_; }
+  // True in a transaction for as long as the lock is held: put it before what the lock protects.
+  Compare is_owner() const { return Compare::create_revision_is(key_, create_revision_); }
+
+ private:
+  enum class Turn : std::uint8_t { kMine, kWait };
+  Task<Result<Turn>> enqueue();
+  Task<Status> wait_for_predecessors();
+  Task<void> leave_queue();
+  Session& session_;
+  std::string name_;
+  std::string key_;
+  std::int64_t create_revision_ = 0;
+  ResponseHeader header_;
+};
+
+}  // namespace minigrpc::etcd

@@ -1,0 +1,34 @@
+// grpc++'s synchronous service: GetProdStock as its users write it.
+//
+//   grpcpp_sync [PORT]     serves 127.0.0.1:PORT (0, the default: any), says "listening PORT", runs until killed
+#include <grpcpp/grpcpp.h>
+
+#include <cstdio>
+#include <string>
+
+#include "Prod.grpc.pb.h"
+
+namespace {
+
+class Stock final : public ProdService::Service {
+  grpc::Status GetProdStock(grpc::ServerContext*, const ProdRequest* request, ProdResponse* response) override {
+    response->set_prod_stock(request->prod_id() * 20);
+    return grpc::Status::OK;
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Stock stock;
+  int port = 0;
+  grpc::ServerBuilder builder;
+  const std::string address = std::string("127.0.0.1:") + (argc > 1 ? argv[1] : "0");
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&stock);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (!server) return 1;
+  std::printf("listening %d\n", port);
+  std::fflush(stdout);
+  server->Wait();
+}

@@ -29,6 +29,12 @@ if(MINIGRPC_SANITIZE)
   add_compile_options(-fsanitize=${MINIGRPC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MINIGRPC_SANITIZE})
 endif()
+if(MINIGRPC_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "MINIGRPC_FUZZ needs clang: configure with -DCMAKE_CXX_COMPILER=clang++, or use the preset fuzz")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 
 # minigrpc_library(NAME SOURCES a.cc ... [LINKS target ...] [PRIVATE target ...])
 # One folder of the map: a static library `minigrpc_NAME`, included from the root of src/.

@@ -56,6 +56,12 @@ ClientStream<Request, Response> bidirectional(const Channel& channel, const Meth
 //   {{"/ProdService/GetProdStock", MethodKind::kUnary},
 //    &serve_unary<Handler, ProdRequest, ProdResponse, &Handler::GetProdStock>}
 
+// What a method answers that its handler does not override; Outcome is Status or a Result.
+template <class Outcome>
+Task<Outcome> unimplemented() {
+  co_return Status(StatusCode::kUnimplemented, "the server does not implement this method");
+}
+
 // What a client learns of a handler that threw: no internal text.
 Status status_of_exception() noexcept;
 Status status_of_unparsable_request();

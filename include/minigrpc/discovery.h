@@ -81,13 +81,13 @@ struct DirectoryStatus {
 // A registry that fails or turns empty does not change the list (DirectoryOptions::empty_hold).
 class Directory {
  public:
-  // The whole list, ordered by key, each time it changed, and why there is none while there never was one. From the
-  // client's loop.
+  // The whole list, ordered by key, each time it changed, and why there is none while there never was one. From an
+  // event loop: must not block.
   using Listener = std::function<void(Result<std::vector<Instance>>)>;
 
   Directory(std::shared_ptr<etcd::Client> client, std::string service, Listener listener,
             DirectoryOptions options = {});
-  // No listener call starts after it has returned.
+  // No listener call starts after it has returned. Not from within the listener.
   ~Directory();
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
@@ -98,9 +98,14 @@ class Directory {
  private:
   class State;
   std::shared_ptr<State> state_;
+  std::unique_ptr<etcd::Background> background_;
 };
 
 // ---- For providers ----
+
+// Where others reach a server that listens on `listen` ("0.0.0.0:5051"): that address, or, for a wildcard one, the
+// address from which this host reaches the registry. `port` is the one bound. Looks host names up, and so may block.
+Result<std::string> advertised_address(std::string_view listen, std::uint16_t port, std::string_view registry);
 
 struct AnnouncerOptions {
   std::string registry;               // "host:port[,host:port…]"
@@ -114,7 +119,8 @@ struct AnnouncerOptions {
   std::string instance_id{};
   // A dead process disappears after that long.
   std::chrono::seconds ttl{10};
-  // Tells what changed, for people: "registered ProdService at 10.0.0.1:5051". From the client's loop.
+  // Tells what changed, for people: "registered ProdService at 10.0.0.1:5051". From an event
+  // loop: must not block.
   std::function<void(std::string_view)> log{};
 };
 
@@ -163,6 +169,7 @@ class Announcer {
  private:
   class State;
   std::shared_ptr<State> state_;
+  std::unique_ptr<etcd::Background> background_;
 };
 
 }  // namespace minigrpc::discovery

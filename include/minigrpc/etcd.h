@@ -6,7 +6,7 @@
 //   auto got = sync_wait(client.Range({.keys = etcd::KeyRange::prefix("greet")}));
 //
 // Thread rule: any thread; watchers, keepers, sessions and mutexes are each used by one task at a time, but for what
-// says otherwise, and must be gone before their client.
+// says otherwise.
 //
 // Errors: what the server says is passed on unchanged, code and text ("etcdserver: requested lease not found"), with
 // StatusOrigin::kPeer.
@@ -19,6 +19,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,7 @@ struct ClientOptions {
   Metadata metadata{};
 };
 
+class Background;
 class ClientImpl;
 
 class Client {
@@ -41,7 +43,7 @@ class Client {
   // `endpoints`: "host:port[,host:port…]"; "http://" in front of one is allowed. Connects when a call needs it; a bad
   // address shows in the calls' status.
   Client(Runtime& runtime, std::string_view endpoints, ClientOptions options = {});
-  // Ends its calls with CANCELLED.
+  // Its calls have ended. What was made from it (watchers …) may outlive it, but not the runtime.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -70,7 +72,7 @@ class Client {
   const std::vector<std::string>& endpoints() const;
   Runtime& runtime() const;
 
-  ClientImpl& impl() const { return *impl_; }
+  const std::shared_ptr<ClientImpl>& impl() const { return impl_; }
 
  private:
   std::shared_ptr<ClientImpl> impl_;
@@ -81,6 +83,9 @@ class Client {
 struct WatchOptions {
   KeyRange keys;
   std::int64_t start_revision = 0;  // the first one wanted; 0: what happens from now on
+  // The header of the read that the watch follows on, in the place of start_revision: the watch begins at the revision
+  // behind it, and expects the same server, not set back.
+  std::optional<ResponseHeader> after{};
   bool prev_kv = false;
   bool no_put = false;
   bool no_delete = false;
@@ -94,9 +99,9 @@ struct WatchUpdate {
   enum class Kind : std::uint8_t {
     kEvents,    // `events`, those of whole revisions, in order
     kProgress,  // the keys have no change up to header.revision
-    // The history between `revision()` and now is lost: it was compacted, or the server is another one or was set back
-    // (an earlier revision, another cluster id). Read the keys again; the watch goes on behind header.revision by
-    // itself: read at that revision or later, and pass over events that are not newer than what was read.
+    // What happened since revision() is lost: it was compacted, or the server is another one or was set back (an
+    // earlier revision, another cluster id). Read the keys again, and pass over events that are not newer than that
+    // read: the watch goes on by itself, behind header.revision.
     kResynchronise,
   };
   Kind kind = Kind::kProgress;
@@ -116,8 +121,8 @@ struct WatchUpdate {
 // and then with jittered backoff, without end. At most 64 updates wait for next(); then the stream stops being read.
 class Watcher {
  public:
-  Watcher(Client& client, WatchOptions options);
-  // Ends the watch. next() must not be awaited any more.
+  Watcher(const Client& client, WatchOptions options);
+  // next() must not be awaited any more.
   ~Watcher();
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
@@ -125,21 +130,25 @@ class Watcher {
   // Waits for something new. Fails with CANCELLED when the awaiting task is cancelled (and can be called again), and
   // for good with what the server says where trying again cannot help (PERMISSION_DENIED, INVALID_ARGUMENT …).
   Task<Result<WatchUpdate>> next();
+  // Ends the watch: next() fails with CANCELLED from now on. From any thread.
+  void close();
   // Everything up to there was handed to next(). From any thread.
   std::int64_t revision() const;
+  // OK while the server has confirmed the watch; otherwise why there is none at the moment. From any thread.
+  Status health() const;
   // How often the stream had to be opened again. From any thread.
   std::uint64_t resume_count() const;
 
  private:
   class State;
-  friend class WatchStream;
   std::shared_ptr<State> state_;
+  std::unique_ptr<Background> background_;
 };
 
 // ---- Lease ----
 
 struct LeaseKeeperOptions {
-  // From the loop of the client, for each answer.
+  // For each answer, from an event loop: must not block.
   std::function<void(const LeaseKeepAliveResponse&)> on_answer{};
   // What a lease counts for that nobody could renew until its local deadline. A lock's holder must take it for lost; a
   // registration had better go on trying, since a server that was away extends its leases.
@@ -154,7 +163,7 @@ struct LeaseKeeperOptions {
 class LeaseKeeper {
  public:
   // `ttl_s` as granted; the lease counts as renewed now.
-  LeaseKeeper(Client& client, LeaseGrantResponse lease, LeaseKeeperOptions options = {});
+  LeaseKeeper(const Client& client, LeaseGrantResponse lease, LeaseKeeperOptions options = {});
   ~LeaseKeeper();
   LeaseKeeper(const LeaseKeeper&) = delete;
   LeaseKeeper& operator=(const LeaseKeeper&) = delete;
@@ -166,18 +175,21 @@ class LeaseKeeper {
   // Waits for the loss. NOT_FOUND: the server does not know the lease (any more); DEADLINE_EXCEEDED: the local deadline
   // passed; CANCELLED: the awaiting task was cancelled.
   Task<Status> lost();
+  // Ends the renewals; lost() resumes with CANCELLED. From any thread.
+  void stop();
 
  private:
   class State;
   std::shared_ptr<State> state_;
+  std::unique_ptr<Background> background_;
 };
 
-// Session: a lease of one's own, kept alive; what it holds is free when the process is gone for longer than its TTL.
+// Session: a lease of one's own, kept alive; what it holds is free when the process is gone for longer than its TTL. The
+// client must outlive it.
 class Session {
  public:
   // Grants the lease: 60 s is what etcd's own clients take.
   static Task<Result<std::unique_ptr<Session>>> open(Client& client, std::int64_t ttl_s = 60);
-  ~Session();
 
   LeaseId lease() const { return keeper_.id(); }
   // As LeaseKeeper::lost().
@@ -187,10 +199,9 @@ class Session {
   Client& client() const { return client_; }
 
  private:
-  Session(Client& client, LeaseGrantResponse lease);
+  Session(Client& client, LeaseGrantResponse lease) : client_(client), keeper_(client, std::move(lease)) {}
   Client& client_;
   LeaseKeeper keeper_;
-  bool closed_ = false;
 };
 
 // Mutex: a lock across processes, the same that `etcdctl lock` and etcd's Go package take: the key is `<name>/<lease in
@@ -213,10 +224,9 @@ class Mutex {
   Compare is_owner() const { return Compare::create_revision_is(key_, create_revision_); }
 
  private:
-  enum class Turn : std::uint8_t { kMine, kWait };
-  Task<Result<Turn>> enqueue();
+  Task<Result<bool>> enqueue();
   Task<Status> wait_for_predecessors();
-  Task<void> leave_queue();
+  Task<Status> leave_queue();
   Session& session_;
   std::string name_;
   std::string key_;

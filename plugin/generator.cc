@@ -127,7 +127,8 @@ void print_client(pb::io::Printer& out, const pb::ServiceDescriptor& service, co
   out.Indent();
   out.Print("// `channel` is borrowed for the life of the client and of its calls.\n");
   if (service.options().deprecated()) out.Print("[[deprecated]] ");
-  out.Print("explicit Client(const ::minigrpc::Channel& channel) : channel_(&channel) {}\n");
+  out.Print("explicit Client(const ::minigrpc::Channel& channel) : channel_(&channel) {}\n"
+            "Client(::minigrpc::Channel&&) = delete;\n");
   for (int i = 0; i < service.method_count(); ++i) {
     const pb::MethodDescriptor& method = *service.method(i);
     out.Print("\n");

@@ -1,4 +1,6 @@
 // What generated code needs, and the version handshake between it and the runtime. Only generated code includes this.
+//
+// Thread rule: each call on its own loop, as generated code has it.
 #pragma once
 
 #include <minigrpc/channel.h>

@@ -1,4 +1,6 @@
 // A method's name on the wire and its kind; generated code holds one for each method.
+//
+// Thread rule: constants.
 #pragma once
 
 #include <cstdint>

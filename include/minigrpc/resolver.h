@@ -1,5 +1,7 @@
 // Resolver: turns a target's name into the endpoints behind it, and says so again whenever they change.
 //
+// Thread rule: its owner calls it from one thread at a time; it may answer from any.
+//
 // Write one to bring a naming system of your own, and add it to the runtime before a channel uses its scheme:
 //
 //   add_resolver(runtime, "consul", [](Runtime& runtime, const Target& target) { … });

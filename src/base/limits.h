@@ -1,4 +1,6 @@
 // Every bound of the runtime, each beside the attack or the cost that it bounds.
+//
+// Thread rule: constants.
 #pragma once
 
 #include <chrono>

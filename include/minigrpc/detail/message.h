@@ -1,5 +1,7 @@
 // How a typed message meets its bytes: the only place that knows protobuf's member functions, by name alone, so that no
 // header of ours includes protobuf.
+//
+// Thread rule: like the message.
 #pragma once
 
 #include <minigrpc/buffer.h>

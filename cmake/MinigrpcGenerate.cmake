@@ -7,7 +7,8 @@
 #   add_executable(provider provider.cc)
 #   minigrpc_generate(provider prod.proto api/v1/stock.proto)   # -> "prod.minigrpc.h", "api/v1/stock.minigrpc.h"
 #
-# ROOT         the directory that file names, `import` lines and #includes count from; without it, the calling one
+# ROOT         the directory that file names, `import` lines and #includes count from; without it, the calling one, and
+#              for a file outside of that, the file's own
 # IMPORT_DIRS  where else to look for imported files; whoever generates those must be linked to TARGET
 #
 # The same file works in minigrpc's own build and from an installed package.
@@ -43,8 +44,8 @@ function(_minigrpc_check_target target)
   endif()
 endfunction()
 
-# The name of `proto` as seen from `root`.
-function(_minigrpc_name_from_root proto root out)
+# The absolute path of `proto`, given as seen from `root`.
+function(_minigrpc_check_proto proto root out)
   cmake_path(ABSOLUTE_PATH proto BASE_DIRECTORY ${root} NORMALIZE OUTPUT_VARIABLE path)
   if(NOT EXISTS ${path})
     message(FATAL_ERROR "minigrpc_generate: there is no file ${path}")
@@ -52,13 +53,18 @@ function(_minigrpc_name_from_root proto root out)
   if(NOT path MATCHES "\\.proto$")
     message(FATAL_ERROR "minigrpc_generate: ${path} is not a .proto file")
   endif()
+  set(${out} ${path} PARENT_SCOPE)
+endfunction()
+
+# The directory that the name of the file `path` counts from.
+function(_minigrpc_root_of path root explicit out)
   cmake_path(IS_PREFIX root ${path} NORMALIZE inside)
-  if(NOT inside)
-    message(FATAL_ERROR "minigrpc_generate: ${path} lies outside of ${root}: say ROOT, the directory that the names in "
-                        "`import` lines count from")
+  if(NOT inside AND explicit)
+    message(FATAL_ERROR "minigrpc_generate: ${path} lies outside of ROOT ${root}")
+  elseif(NOT inside)
+    cmake_path(GET path PARENT_PATH root)
   endif()
-  cmake_path(RELATIVE_PATH path BASE_DIRECTORY ${root} OUTPUT_VARIABLE name)
-  set(${out} ${name} PARENT_SCOPE)
+  set(${out} ${root} PARENT_SCOPE)
 endfunction()
 
 function(minigrpc_generate target)
@@ -73,14 +79,13 @@ function(minigrpc_generate target)
   _minigrpc_program(protoc protoc)
   _minigrpc_program(protoc-gen-minigrpc plugin)
 
-  set(root ${CMAKE_CURRENT_SOURCE_DIR})
+  set(default_root ${CMAKE_CURRENT_SOURCE_DIR})
   if(arg_ROOT)
-    cmake_path(ABSOLUTE_PATH arg_ROOT BASE_DIRECTORY ${root} NORMALIZE OUTPUT_VARIABLE root)
+    cmake_path(ABSOLUTE_PATH arg_ROOT BASE_DIRECTORY ${default_root} NORMALIZE OUTPUT_VARIABLE default_root)
+    string(REGEX REPLACE "(.)/$" "\\1" default_root "${default_root}")
   endif()
-  string(REGEX REPLACE "(.)/$" "\\1" root "${root}")
-  # ROOT first: protoc takes the first directory in which a name exists. Protobuf's own last, for google/protobuf/*.
-  set(import_flags -I ${root})
-  foreach(directory IN LISTS arg_IMPORT_DIRS Protobuf_INCLUDE_DIRS)
+  set(import_flags)
+  foreach(directory IN LISTS arg_IMPORT_DIRS Protobuf_INCLUDE_DIRS)  # the latter for google/protobuf/*.proto
     cmake_path(ABSOLUTE_PATH directory BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
     if(NOT IS_DIRECTORY ${directory})
       message(FATAL_ERROR "minigrpc_generate: there is no import directory ${directory}")
@@ -91,7 +96,9 @@ function(minigrpc_generate target)
   # A directory for each target: two targets of one directory may generate from the same file.
   set(output_dir ${CMAKE_CURRENT_BINARY_DIR}/${target}.minigrpc)
   foreach(proto IN LISTS arg_UNPARSED_ARGUMENTS)
-    _minigrpc_name_from_root(${proto} ${root} name)
+    _minigrpc_check_proto(${proto} ${default_root} path)
+    _minigrpc_root_of(${path} ${default_root} "${arg_ROOT}" root)
+    cmake_path(RELATIVE_PATH path BASE_DIRECTORY ${root} OUTPUT_VARIABLE name)
     string(REGEX REPLACE "\\.proto$" "" base ${output_dir}/${name})
     # In the order of protoc's dependency file: Ninja reruns a command whose file begins with another output.
     set(sources ${base}.minigrpc.cc ${base}.minigrpc.h ${base}.pb.cc ${base}.pb.h)
@@ -99,9 +106,10 @@ function(minigrpc_generate target)
     file(MAKE_DIRECTORY ${directory})
     add_custom_command(
       OUTPUT ${sources}
-      COMMAND $<TARGET_FILE:${protoc}> ${import_flags} --plugin=protoc-gen-minigrpc=$<TARGET_FILE:${plugin}>
-              --cpp_out=${output_dir} --minigrpc_out=${output_dir} --dependency_out=${base}.d ${root}/${name}
-      DEPENDS ${root}/${name} ${plugin}
+      # The file's own root first: protoc takes the first directory in which a name exists.
+      COMMAND $<TARGET_FILE:${protoc}> -I ${root} ${import_flags} --plugin=protoc-gen-minigrpc=$<TARGET_FILE:${plugin}>
+              --cpp_out=${output_dir} --minigrpc_out=${output_dir} --dependency_out=${base}.d ${path}
+      DEPENDS ${path} ${plugin}
       DEPFILE ${base}.d
       COMMENT "Generating ${name} for ${target}"
       VERBATIM)

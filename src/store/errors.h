@@ -1,4 +1,5 @@
-// The errors of etcd's keyspace, with etcd's codes and texts (etcd: api/v3rpc/rpctypes/error.go): clients compare them.
+// The errors of etcd's keyspace, with etcd's codes and texts (etcd: api/v3rpc/rpctypes/error.go): clients
+// compare them.
 //
 // Thread rule: free functions.
 #pragma once

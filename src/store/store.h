@@ -8,10 +8,9 @@
 // There is no clock in here: `now_ms` is monotonic time in milliseconds, whatever its zero.
 //
 //   Result<WriteBatch> batch = store.begin();
-//   Result<PutResult> a = batch->put({.key = "k", .value = "v"});   // concurrent requests, one after the other
-//   Result<TxnResult> b = batch->txn(request);
-//   Result<Committed> done = batch->commit();                       // one fsync for all of them
-//   if (!done) ... every request of the batch failed with done.error(); nothing of it exists
+//   Result<PutResult> a = batch->put({.key = "k", .value = "v"});   // concurrent requests, one after the
+//   other Result<TxnResult> b = batch->txn(request); Result<Committed> done = batch->commit(); // one fsync
+//   for all of them if (!done) ... every request of the batch failed with done.error(); nothing of it exists
 //   else answer a and b, then publish done->events to the watchers
 //
 //   Result<ReadView> view = store.read();
@@ -48,18 +47,18 @@ struct Identity {
 };
 
 struct Options {
-  // Created if it is not there (its parent must be). Empty: an unlinked temporary directory in /dev/shm (or $TMPDIR)
-  // without fsync, gone with the process.
-  std::string directory;
+  // Created if it is not there (its parent must be). Empty: an unlinked temporary directory in /dev/shm (or
+  // $TMPDIR) without fsync, gone with the process.
+  std::string directory{};
   // For a new directory, neither id 0; an existing one keeps its own.
-  Identity identity;
+  Identity identity{};
   // Monotonic time at the start: every lease gets its full TTL again from here, as in etcd.
   std::int64_t now_ms = 0;
-  // false: a commit returns before it is on disk. A crash of the process loses nothing, one of the machine may
-  // lose or corrupt all.
+  // false: a commit returns before it is on disk. A crash of the process loses nothing, one of the machine
+  // may lose or corrupt all.
   bool fsync = true;
-  // Puts, puts in transactions and lease grants are refused with NOSPACE beyond this; deletions, revocations and
-  // compaction have headroom behind it, and what they free can be used again at once.
+  // Puts, puts in transactions and lease grants are refused with NOSPACE beyond this; deletions, revocations
+  // and compaction have headroom behind it, and what they free can be used again at once.
   std::size_t quota_bytes = std::size_t{2} << 30;
   // Views open at the same time, pooled ones included.
   unsigned readers_max = 1024;
@@ -84,8 +83,8 @@ struct CompactStep {
 };
 
 struct HistoryRequest {
-  Revision from;               // {revision, 0} for "from that revision on"
-  KeyRange keys;               // an empty key: all keys
+  Revision from{};  // {revision, 0} for "from that revision on"
+  KeyRange keys{};  // an empty key: all keys
   bool prev_kv = false;
   // Stops after the revision in which one of these is reached; 0 is no bound.
   std::size_t events_max = 0;
@@ -93,7 +92,8 @@ struct HistoryRequest {
 };
 
 struct HistoryResult {
-  // Where the next call goes on: {from, 0} of a later revision, or inside one when the callback stopped there.
+  // Where the next call goes on: {from, 0} of a later revision, or inside one when the callback stopped
+  // there.
   Revision next;
   bool done = true;  // everything up to the view's revision was visited
 };
@@ -104,8 +104,8 @@ struct Size {
   std::size_t quota_bytes = 0;
 };
 
-// The last committed state at one moment. Cheap to make; holding one keeps the pages that it can see from being
-// reused, so hold it for one request, not for a connection. Must end before its Store.
+// The last committed state at one moment. Cheap to make; holding one keeps the pages that it can see from
+// being reused, so hold it for one request, not for a connection. Must end before its Store.
 class ReadView {
  public:
   ReadView(ReadView&&) noexcept;
@@ -122,27 +122,28 @@ class ReadView {
 
   // Hands the committed events from `request.from` on to `visit`, oldest first, until a bound is reached, it
   // returns false (that event counts as visited), or all are done. The event is borrowed until visit returns.
-  // OUT_OF_RANGE below compact_revision(), which the caller then tells the watcher; at it, nothing is missing. A
-  // `from` beyond revision() is no error: there is nothing yet.
+  // OUT_OF_RANGE below compact_revision(), which the caller then tells the watcher; at it, nothing is
+  // missing. A `from` beyond revision() is no error: there is nothing yet.
   Result<HistoryResult> history(const HistoryRequest& request,
                                 const std::function<bool(const EventView&)>& visit) const;
 
   // The keys attached to a lease, in key order; none for an unknown lease.
   Result<std::vector<std::string>> lease_keys(LeaseId id) const;
 
+  struct Impl;  // internal
+
  private:
   friend class Store;
-  struct Impl;
   explicit ReadView(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
-// Requests applied one after the other, each seeing those before it, committed together. A request that is refused
-// leaves no trace. Dropping a batch without commit() rolls it back.
+// Requests applied one after the other, each seeing those before it, committed together. A request that is
+// refused leaves no trace. Dropping a batch without commit() rolls it back.
 //
-// Only a failing disk or a damaged file can break a request half way; then the whole batch is broken: this and every
-// later call on it, commit() included, return that error, and nothing of it exists. The caller may apply its requests
-// again one by one, each in a batch of its own, so that only the culprit fails.
+// Only a failing disk or a damaged file can break a request half way; then the whole batch is broken: this
+// and every later call on it, commit() included, return that error, and nothing of it exists. The caller may
+// apply its requests again one by one, each in a batch of its own, so that only the culprit fails.
 class WriteBatch {
  public:
   WriteBatch(WriteBatch&&) noexcept;
@@ -153,47 +154,48 @@ class WriteBatch {
   std::int64_t revision() const;
   std::int64_t compact_revision() const;
 
-  // INVALID_ARGUMENT (empty key; ignore_value with a value, ignore_lease with a lease, either without the key),
-  // NOT_FOUND (lease), RESOURCE_EXHAUSTED (quota).
+  // INVALID_ARGUMENT (empty key; ignore_value with a value, ignore_lease with a lease, either without the
+  // key), NOT_FOUND (lease), RESOURCE_EXHAUSTED (quota).
   Result<PutResult> put(const PutRequest& request);
   // Deleting nothing is no error, and no new revision.
   Result<DeleteRangeResult> delete_range(const DeleteRangeRequest& request);
-  // All under one revision. As in etcd, compares (those of nested transactions too) look at the state before the
-  // transaction, ranges see its earlier writes. Errors of put and range, and INVALID_ARGUMENT for a key written
-  // twice or for more than Options::txn_ops_max operations.
+  // All under one revision. As in etcd, compares (those of nested transactions too) look at the state before
+  // the transaction, ranges see its earlier writes. Errors of put and range, and INVALID_ARGUMENT for a key
+  // written twice or for more than Options::txn_ops_max operations.
   Result<TxnResult> txn(const TxnRequest& request);
   // Like ReadView::range, seeing this batch.
   Result<RangeResult> range(const RangeRequest& request);
 
-  // FAILED_PRECONDITION if it exists, OUT_OF_RANGE for a TTL over 9,000,000,000 s. Its time runs from `now_ms`;
-  // Store's lease queries know it after commit().
+  // FAILED_PRECONDITION if it exists, OUT_OF_RANGE for a TTL over 9,000,000,000 s. Its time runs from
+  // `now_ms`; Store's lease queries know it after commit().
   Result<LeaseInfo> lease_grant(const LeaseGrantRequest& request);
   // Deletes the attached keys under one revision (none: no new revision), and the lease. Returns revision().
   // NOT_FOUND if it does not exist.
   Result<std::int64_t> lease_revoke(LeaseId id);
 
-  // From now on reads below `revision` are OUT_OF_RANGE; compact_step() removes what nobody can read any more.
-  // OUT_OF_RANGE when it is already compacted, or lies in the future.
+  // From now on reads below `revision` are OUT_OF_RANGE; compact_step() removes what nobody can read any
+  // more. OUT_OF_RANGE when it is already compacted, or lies in the future.
   Status compact(std::int64_t revision);
-  // Looks at up to `entries_max` log entries below the compact revision, and removes the superseded. Its place is
-  // kept on disk: after a restart, go on calling until done.
+  // Looks at up to `entries_max` log entries below the compact revision, and removes the superseded. Its
+  // place is kept on disk: after a restart, go on calling until done.
   Result<CompactStep> compact_step(std::size_t entries_max);
 
   // Makes everything durable, or nothing. The batch is over either way.
   Result<Committed> commit();
 
+  struct Impl;  // internal
+
  private:
   friend class Store;
-  struct Impl;
   explicit WriteBatch(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
 class Store {
  public:
-  // FAILED_PRECONDITION when another process has the directory (the message names its pid) or when it was written
-  // by another schema version; PERMISSION_DENIED, NOT_FOUND, UNAVAILABLE when it cannot be used, DATA_LOSS when the
-  // file is damaged; the message says what to do.
+  // FAILED_PRECONDITION when another process has the directory (the message names its pid) or when it was
+  // written by another schema version; PERMISSION_DENIED, NOT_FOUND, UNAVAILABLE when it cannot be used,
+  // DATA_LOSS when the file is damaged; the message says what to do.
   static Result<std::unique_ptr<Store>> open(const Options& options);
   ~Store();
   Store(const Store&) = delete;
@@ -209,31 +211,32 @@ class Store {
   Result<ReadView> read();
 
   // Leases: the writer's. They know what has been committed.
-  // Starts the TTL again from now_ms, without touching the disk. A lease that is due but not yet revoked is renewed
-  // too. NOT_FOUND if it does not exist.
+  // Starts the TTL again from now_ms, without touching the disk. A lease that is due but not yet revoked is
+  // renewed too. NOT_FOUND if it does not exist.
   Result<LeaseInfo> lease_renew(LeaseId id, std::int64_t now_ms);
   Result<LeaseInfo> lease_info(LeaseId id, std::int64_t now_ms) const;
   // In order of id.
   std::vector<LeaseId> leases() const;
-  // Up to `leases_max` leases that are due, the longest due first. They stay due until they are revoked or renewed.
+  // Up to `leases_max` leases that are due, the longest due first. They stay due until they are revoked or
+  // renewed.
   std::vector<LeaseId> leases_expired(std::int64_t now_ms, std::size_t leases_max);
   // When the next lease is due (in the past: some are). None without leases.
   std::optional<std::int64_t> lease_next_expiry_ms();
-  // Every lease gets its full TTL again: for a process that finds that it was stopped for long, so that clients
-  // that could not reach it get the chance to renew.
+  // Every lease gets its full TTL again: for a process that finds that it was stopped for long, so that
+  // clients that could not reach it get the chance to renew.
   void leases_restart(std::int64_t now_ms);
 
   // Any thread. The batch that is open does not count.
   Result<Size> size();
-  // Any thread: a consistent copy of the database while others read and write. A new file at `path` (refused if
-  // there is one), on disk when it returns; as `data.mdb` in an empty directory it is a data directory.
+  // Any thread: a consistent copy of the database while others read and write. A new file at `path` (refused
+  // if there is one), on disk when it returns; as `data.mdb` in an empty directory it is a data directory.
   Status snapshot_copy(const std::string& path);
   // The same into a descriptor, which stays the caller's; a pipe will do.
   Status snapshot_copy(int fd);
 
+  struct Impl;  // internal
+
  private:
-  friend class WriteBatch;
-  struct Impl;
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -37,6 +37,8 @@ std::string_view ByteArena::copy(std::string_view bytes) {
   return copied;
 }
 
-bool is_read_only(const TxnRequest& request) { return read_only(request.success) && read_only(request.failure); }
+bool is_read_only(const TxnRequest& request) {
+  return read_only(request.success) && read_only(request.failure);
+}
 
 }  // namespace minigrpc::store

@@ -1,6 +1,8 @@
-// The words of the keyspace: revisions, key-values, events, and the requests and results of etcd's KV service.
+// The words of the keyspace: revisions, key-values, events, and the requests and results of etcd's KV
+// service.
 //
-// Plain values. Thread rule: like the standard containers. Requests borrow their bytes until the call returns.
+// Plain values. Thread rule: like the standard containers. Requests borrow their bytes until the call
+// returns.
 #pragma once
 
 #include <compare>
@@ -15,7 +17,8 @@
 
 namespace minigrpc::store {
 
-// A point in history: `main` counts the requests that changed something, `sub` the changes within one of them.
+// A point in history: `main` counts the requests that changed something, `sub` the changes within one of
+// them.
 struct Revision {
   std::int64_t main = 0;
   std::uint32_t sub = 0;
@@ -27,8 +30,8 @@ using LeaseId = std::int64_t;
 
 // One version of a key, as mvccpb.KeyValue: the revisions are main revisions.
 struct KeyValue {
-  std::string key;
-  std::string value;
+  std::string key{};
+  std::string value{};
   std::int64_t create_revision = 0;
   std::int64_t mod_revision = 0;
   std::int64_t version = 0;
@@ -38,8 +41,8 @@ struct KeyValue {
 
 // The same, borrowed: whoever hands one out says for how long.
 struct KeyValueView {
-  std::string_view key;
-  std::string_view value;
+  std::string_view key{};
+  std::string_view value{};
   std::int64_t create_revision = 0;
   std::int64_t mod_revision = 0;
   std::int64_t version = 0;
@@ -58,7 +61,7 @@ struct Event {
   Revision revision;
   KeyValue kv;
   // The version before; none when the key was created.
-  std::optional<KeyValue> prev_kv;
+  std::optional<KeyValue> prev_kv{};
 };
 
 struct EventView {
@@ -66,14 +69,14 @@ struct EventView {
   Revision revision;
   KeyValueView kv;
   // None when the key was created, when nobody asked, or when compaction has removed it.
-  std::optional<KeyValueView> prev_kv;
+  std::optional<KeyValueView> prev_kv{};
 };
 
-// Which keys: etcd's rule. An empty `range_end` is the key alone, "\0" every key from `key` on, anything else the
-// half-open interval [key, range_end).
+// Which keys: etcd's rule. An empty `range_end` is the key alone, "\0" every key from `key` on, anything else
+// the half-open interval [key, range_end).
 struct KeyRange {
-  std::string_view key;
-  std::string_view range_end;
+  std::string_view key{};
+  std::string_view range_end{};
 
   bool contains(std::string_view candidate) const {
     if (range_end.empty()) return candidate == key;
@@ -87,7 +90,7 @@ enum class SortOrder : std::uint8_t { kNone, kAscend, kDescend };
 enum class SortTarget : std::uint8_t { kKey, kVersion, kCreate, kMod, kValue };
 
 struct RangeRequest {
-  KeyRange keys;
+  KeyRange keys{};
   std::int64_t revision = 0;  // at most 0: the latest
   std::int64_t limit = 0;     // at most 0: none
   SortOrder sort_order = SortOrder::kNone;
@@ -117,15 +120,15 @@ struct RangeResult {
   // In key order unless sorted otherwise. From a ReadView: borrowed until either the result or the view ends.
   // From a WriteBatch: borrowed until the result ends.
   std::vector<KeyValueView> kvs;
-  std::int64_t count = 0;  // keys in the range at that revision, whatever the limit
-  bool more = false;       // the limit cut some off
+  std::int64_t count = 0;     // keys in the range at that revision, whatever the limit
+  bool more = false;          // the limit cut some off
   std::int64_t revision = 0;  // the store's, as the read saw it (for the response header)
   ByteArena arena;
 };
 
 struct PutRequest {
-  std::string_view key;
-  std::string_view value;
+  std::string_view key{};
+  std::string_view value{};
   LeaseId lease = 0;
   bool prev_kv = false;
   bool ignore_value = false;  // keep the value that the key has
@@ -134,11 +137,11 @@ struct PutRequest {
 
 struct PutResult {
   std::int64_t revision = 0;
-  std::optional<KeyValue> prev_kv;
+  std::optional<KeyValue> prev_kv{};
 };
 
 struct DeleteRangeRequest {
-  KeyRange keys;
+  KeyRange keys{};
   bool prev_kv = false;
 };
 
@@ -154,24 +157,23 @@ enum class CompareResult : std::uint8_t { kEqual, kGreater, kLess, kNotEqual };
 // "target of every key in the range `result` the operand". A missing key compares as all zeros, except that a
 // comparison of its value is false whatever the operator: etcd's rule.
 struct Compare {
-  KeyRange keys;
+  KeyRange keys{};
   CompareTarget target = CompareTarget::kVersion;
   CompareResult result = CompareResult::kEqual;
-  std::int64_t number = 0;  // operand of kVersion, kCreate, kMod, kLease
-  std::string_view value;   // operand of kValue
+  std::int64_t number = 0;   // operand of kVersion, kCreate, kMod, kLease
+  std::string_view value{};  // operand of kValue
 };
 
 struct TxnRequest;
 struct TxnResult;
 
-using RequestOp =
-    std::variant<RangeRequest, PutRequest, DeleteRangeRequest, std::unique_ptr<TxnRequest>>;
+using RequestOp = std::variant<RangeRequest, PutRequest, DeleteRangeRequest, std::unique_ptr<TxnRequest>>;
 using ResponseOp = std::variant<RangeResult, PutResult, DeleteRangeResult, std::unique_ptr<TxnResult>>;
 
 struct TxnRequest {
-  std::vector<Compare> compare;
-  std::vector<RequestOp> success;
-  std::vector<RequestOp> failure;
+  std::vector<Compare> compare{};
+  std::vector<RequestOp> success{};
+  std::vector<RequestOp> failure{};
 };
 
 struct TxnResult {
@@ -180,7 +182,8 @@ struct TxnResult {
   std::vector<ResponseOp> responses;  // one for each operation of the branch taken, in order
 };
 
-// Whether no branch, nested ones included, holds a put or a deletion: such a transaction can run on a ReadView.
+// Whether no branch, nested ones included, holds a put or a deletion: such a transaction can run on a
+// ReadView.
 bool is_read_only(const TxnRequest& request);
 
 struct LeaseGrantRequest {

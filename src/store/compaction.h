@@ -1,0 +1,23 @@
+// Removes the versions that nobody can read any more, a bounded slice at a time.
+//
+// Thread rule: the writer's.
+//
+// Below the compact revision C the latest version of each key stays, unless it is a tombstone; at C
+// everything stays, so that a watch from C on misses nothing. An event knows the version that it superseded:
+// it is enough to look once at each event up to C, and to remove its predecessor, and itself if it is a
+// tombstone. The place is `State:: compact_cursor`; it ends at {C, 0}, from where the next compaction goes
+// on.
+#pragma once
+
+#include <minigrpc/result.h>
+
+#include "store/snapshot.h"
+#include "store/store.h"
+
+namespace minigrpc::store {
+
+// `state` has the compact revision, and gets the new cursor. Counts up `writes` before each write.
+Result<CompactStep> compact_step(lmdb::Txn& txn, const Tables& tables, State& state, std::size_t entries_max,
+                                 std::uint64_t& writes);
+
+}  // namespace minigrpc::store

@@ -1,0 +1,66 @@
+#include "store/history.h"
+
+#include <algorithm>
+
+#include "store/errors.h"
+
+namespace minigrpc::store {
+
+namespace {
+
+// The version that the event superseded, unless that was a tombstone, or compaction has taken it.
+Result<std::optional<KeyValueView>> previous(const Snapshot& snapshot, const LogRecord& record) {
+  if (record.links.prev.main == 0) return std::optional<KeyValueView>();
+  Result<std::optional<LogRecord>> before = snapshot.log(record.links.prev);
+  if (!before) return before.error();
+  if (!before->has_value() || (*before)->type == EventType::kDelete) return std::optional<KeyValueView>();
+  return std::optional((*before)->kv(record.links.prev));
+}
+
+class Bounds {
+ public:
+  explicit Bounds(const HistoryRequest& request) : request_(request) {}
+  void add(const LogRecord& record) {
+    ++events_;
+    bytes_ += record.key.size() + record.value.size();
+  }
+  bool reached() const {
+    return (request_.events_max > 0 && events_ >= request_.events_max) ||
+           (request_.bytes_max > 0 && bytes_ >= request_.bytes_max);
+  }
+
+ private:
+  const HistoryRequest& request_;
+  std::size_t events_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace
+
+Result<HistoryResult> run_history(const Snapshot& snapshot, const HistoryRequest& request,
+                                  const std::function<bool(const EventView&)>& visit) {
+  if (request.from.main < snapshot.state.compact_revision) return errors::compacted();
+  Bounds bounds(request);
+  Revision last;
+  lmdb::Cursor cursor(snapshot.txn, snapshot.tables.log);
+  for (cursor.seek(log_key(request.from)); cursor.valid(); cursor.next()) {
+    const std::optional<Revision> at = decode_log_key(cursor.key());
+    const std::optional<LogRecord> record = decode_log(cursor.key(), cursor.value());
+    if (!at || !record) return damaged("an event");
+    if (at->main != last.main && bounds.reached()) return HistoryResult{{at->main, 0}, false};
+    last = *at;
+    if (!request.keys.key.empty() && !request.keys.contains(record->key)) continue;
+    EventView event{record->type, *at, record->kv(*at), {}};
+    if (request.prev_kv) {
+      Result<std::optional<KeyValueView>> prev = previous(snapshot, *record);
+      if (!prev) return prev.error();
+      event.prev_kv = *prev;
+    }
+    bounds.add(*record);
+    if (!visit(event)) return HistoryResult{{at->main, at->sub + 1}, false};
+  }
+  if (!cursor.status().ok()) return cursor.status();
+  return HistoryResult{{std::max(request.from.main, snapshot.state.revision + 1), 0}, true};
+}
+
+}  // namespace minigrpc::store

@@ -1,0 +1,82 @@
+#include "store/leases.h"
+
+#include <algorithm>
+
+namespace minigrpc::store {
+
+namespace {
+LeaseInfo to_info(LeaseId id, std::int64_t ttl_s, std::int64_t deadline_ms, std::int64_t now_ms) {
+  return {id, ttl_s, deadline_ms - now_ms};
+}
+}  // namespace
+
+void Leases::grant(LeaseId id, std::int64_t ttl_s, std::int64_t now_ms) {
+  Lease& lease = leases_[id];
+  lease = {ttl_s, now_ms + ttl_s * 1000, 0};
+  enqueue(id, lease);
+}
+
+void Leases::enqueue(LeaseId id, Lease& lease) {
+  lease.ticket = ++last_ticket_;
+  queue_.push({lease.deadline_ms, id, lease.ticket});
+}
+
+void Leases::revoke(LeaseId id) { leases_.erase(id); }
+
+std::optional<LeaseInfo> Leases::renew(LeaseId id, std::int64_t now_ms) {
+  const auto found = leases_.find(id);
+  if (found == leases_.end()) return std::nullopt;
+  Lease& lease = found->second;
+  lease.deadline_ms = std::max(lease.deadline_ms, now_ms + lease.ttl_s * 1000);
+  return to_info(id, lease.ttl_s, lease.deadline_ms, now_ms);
+}
+
+std::optional<LeaseInfo> Leases::info(LeaseId id, std::int64_t now_ms) const {
+  const auto found = leases_.find(id);
+  if (found == leases_.end()) return std::nullopt;
+  return to_info(id, found->second.ttl_s, found->second.deadline_ms, now_ms);
+}
+
+std::vector<LeaseId> Leases::ids() const {
+  std::vector<LeaseId> ids;
+  ids.reserve(leases_.size());
+  for (const auto& [id, lease] : leases_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::vector<LeaseId> Leases::expired(std::int64_t now_ms, std::size_t leases_max) {
+  std::vector<LeaseId> ids;
+  std::vector<Entry> due;
+  while (ids.size() < leases_max && settle() && queue_.top().deadline_ms <= now_ms) {
+    due.push_back(queue_.top());
+    ids.push_back(queue_.top().id);
+    queue_.pop();
+  }
+  for (const Entry& entry : due) queue_.push(entry);
+  return ids;
+}
+
+std::optional<std::int64_t> Leases::next_expiry_ms() {
+  if (!settle()) return std::nullopt;
+  return queue_.top().deadline_ms;
+}
+
+void Leases::restart(std::int64_t now_ms) {
+  for (auto& [id, lease] : leases_)
+    lease.deadline_ms = std::max(lease.deadline_ms, now_ms + lease.ttl_s * 1000);
+}
+
+bool Leases::settle() {
+  while (!queue_.empty()) {
+    const Entry entry = queue_.top();
+    const auto found = leases_.find(entry.id);
+    const bool current = found != leases_.end() && found->second.ticket == entry.ticket;
+    if (current && found->second.deadline_ms == entry.deadline_ms) return true;
+    queue_.pop();
+    if (current) enqueue(entry.id, found->second);
+  }
+  return false;
+}
+
+}  // namespace minigrpc::store

@@ -1,0 +1,181 @@
+#include "store/lmdb.h"
+
+#include <cerrno>
+
+#include "store/errors.h"
+
+namespace minigrpc::store::lmdb {
+
+namespace {
+MDB_val to_val(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+
+// UNAVAILABLE stands for "the disk or the system failed": nothing is wrong with the request or the data.
+StatusCode code_of(int code) {
+  switch (code) {
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+    case MDB_READERS_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case ENOMEM:
+      return StatusCode::kResourceExhausted;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_CURSOR_FULL:
+      return StatusCode::kDataLoss;
+    case MDB_VERSION_MISMATCH:
+    case MDB_INCOMPATIBLE:
+      return StatusCode::kFailedPrecondition;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return StatusCode::kPermissionDenied;
+    case ENOENT:
+      return StatusCode::kNotFound;
+    case EIO:
+    case MDB_PANIC:
+      return StatusCode::kUnavailable;
+    default:
+      return StatusCode::kInternal;
+  }
+}
+}  // namespace
+
+Status to_status(int code, std::string_view doing) {
+  if (code == MDB_MAP_FULL) return errors::no_space();
+  return {code_of(code), std::string(doing) + ": " + mdb_strerror(code)};
+}
+
+Result<Env> Env::open(const EnvOptions& options) {
+  Env env;
+  if (const int code = mdb_env_create(&env.env_)) return to_status(code, "mdb_env_create");
+  env.faults_ = options.faults;
+  mdb_env_set_mapsize(env.env_, options.map_size);
+  mdb_env_set_maxdbs(env.env_, options.tables_max);
+  mdb_env_set_maxreaders(env.env_, options.readers_max);
+  // Pages in random order: read-ahead would only evict what is in use.
+  const unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options.fsync ? 0u : unsigned{MDB_NOSYNC});
+  if (const int code = mdb_env_open(env.env_, options.directory.c_str(), flags, 0600))
+    return to_status(code, "opening the database in " + options.directory);
+  return env;
+}
+
+Result<Txn> Env::begin_write() const {
+  MDB_txn* txn = nullptr;
+  if (const int code = mdb_txn_begin(env_, nullptr, 0, &txn)) return to_status(code, "beginning a write");
+  return Txn(txn, faults_);
+}
+
+Result<Txn> Env::begin_read() const {
+  MDB_txn* txn = nullptr;
+  if (const int code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn))
+    return to_status(code, "beginning a read");
+  return Txn(txn, nullptr);
+}
+
+std::size_t Env::page_size() const {
+  MDB_stat stat{};
+  mdb_env_stat(env_, &stat);
+  return stat.ms_psize;
+}
+
+std::size_t Env::file_size() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return (info.me_last_pgno + 1) * page_size();
+}
+
+Result<MDB_dbi> Txn::open_table(const char* name, bool create) {
+  MDB_dbi table = 0;
+  if (const int code = mdb_dbi_open(txn_, name, create ? unsigned{MDB_CREATE} : 0u, &table))
+    return to_status(code, std::string("opening the table ") + name);
+  return table;
+}
+
+Result<std::optional<std::string_view>> Txn::get(MDB_dbi table, std::string_view key) const {
+  MDB_val key_val = to_val(key);
+  MDB_val value{};
+  const int code = mdb_get(txn_, table, &key_val, &value);
+  if (code == MDB_NOTFOUND) return std::optional<std::string_view>();
+  if (code != 0) return to_status(code, "reading");
+  return std::optional(std::string_view(static_cast<const char*>(value.mv_data), value.mv_size));
+}
+
+Status Txn::write(MDB_dbi table, std::string_view key, std::string_view value, unsigned flags) {
+  if (faults_ != nullptr && faults_->next_write_fails()) return to_status(faults_->error, "writing");
+  MDB_val key_val = to_val(key);
+  MDB_val value_val = to_val(value);
+  if (const int code = mdb_put(txn_, table, &key_val, &value_val, flags)) return to_status(code, "writing");
+  return {};
+}
+
+Status Txn::put(MDB_dbi table, std::string_view key, std::string_view value) {
+  return write(table, key, value, 0);
+}
+
+Status Txn::append(MDB_dbi table, std::string_view key, std::string_view value) {
+  return write(table, key, value, MDB_APPEND);
+}
+
+Result<bool> Txn::erase(MDB_dbi table, std::string_view key) {
+  if (faults_ != nullptr && faults_->next_write_fails()) return to_status(faults_->error, "deleting");
+  MDB_val key_val = to_val(key);
+  const int code = mdb_del(txn_, table, &key_val, nullptr);
+  if (code == MDB_NOTFOUND) return false;
+  if (code != 0) return to_status(code, "deleting");
+  return true;
+}
+
+std::size_t Txn::pages(MDB_dbi table) const {
+  MDB_stat stat{};
+  if (mdb_stat(txn_, table, &stat) != 0) return 0;
+  return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+}
+
+std::uint64_t Txn::entries(MDB_dbi table) const {
+  MDB_stat stat{};
+  return mdb_stat(txn_, table, &stat) == 0 ? stat.ms_entries : 0;
+}
+
+Status Txn::commit() {
+  if (faults_ != nullptr && faults_->next_write_fails()) {
+    abort();
+    return to_status(faults_->error, "committing");
+  }
+  if (const int code = mdb_txn_commit(std::exchange(txn_, nullptr))) return to_status(code, "committing");
+  return {};
+}
+
+void Txn::abort() {
+  if (txn_ != nullptr) mdb_txn_abort(std::exchange(txn_, nullptr));
+}
+
+Status Txn::renew() {
+  if (const int code = mdb_txn_renew(txn_)) return to_status(code, "beginning a read");
+  return {};
+}
+
+Cursor::Cursor(const Txn& txn, MDB_dbi table) { code_ = mdb_cursor_open(txn.get(), table, &cursor_); }
+
+Cursor::~Cursor() {
+  if (cursor_ != nullptr) mdb_cursor_close(cursor_);
+}
+
+void Cursor::seek(std::string_view key) {
+  if (cursor_ == nullptr) return;
+  if (key.empty()) return move(MDB_FIRST);
+  key_ = to_val(key);
+  move(MDB_SET_RANGE);
+}
+
+void Cursor::seek_last() {
+  if (cursor_ != nullptr) move(MDB_LAST);
+}
+
+Status Cursor::status() const {
+  return code_ == 0 || code_ == MDB_NOTFOUND ? Status() : to_status(code_, "reading");
+}
+
+}  // namespace minigrpc::store::lmdb

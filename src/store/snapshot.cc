@@ -1,0 +1,223 @@
+#include "store/snapshot.h"
+
+#include <string>
+
+namespace minigrpc::store {
+
+namespace {
+// LMDB's handles of its own tables: the list of free pages, and the names of the tables.
+constexpr MDB_dbi kFreeList = 0;
+constexpr MDB_dbi kNames = 1;
+}  // namespace
+
+Status damaged(std::string_view what) {
+  return {StatusCode::kDataLoss,
+          "the database is damaged (" + std::string(what) + "): restore it from a snapshot"};
+}
+
+Result<Tables> Tables::open(lmdb::Txn& txn, bool create) {
+  Tables tables;
+  MDB_dbi tails = 0;
+  struct Entry {
+    const char* name;
+    MDB_dbi* table;
+  };
+  for (const Entry entry :
+       {Entry{"meta", &tables.meta}, Entry{"log", &tables.log}, Entry{"lease", &tables.lease},
+        Entry{"live", &tables.live.root}, Entry{"dead", &tables.dead.root},
+        Entry{"lease_keys", &tables.lease_keys.root}, Entry{"tails", &tails}}) {
+    Result<MDB_dbi> table = txn.open_table(entry.name, create);
+    if (!table) return table.error();
+    *entry.table = *table;
+  }
+  tables.live.tails = tables.dead.tails = tables.lease_keys.tails = tails;
+  return tables;
+}
+
+std::size_t Tables::pages_in_use(const lmdb::Txn& txn) const {
+  std::size_t pages = 2;
+  for (const MDB_dbi table :
+       {kFreeList, kNames, meta, log, lease, live.root, dead.root, lease_keys.root, live.tails})
+    pages += txn.pages(table);
+  return pages;
+}
+
+Result<std::optional<LiveRecord>> Snapshot::live(std::string_view key) const {
+  Result<std::optional<std::string_view>> bytes = tables.live.get(txn, key);
+  if (!bytes) return bytes.error();
+  if (!bytes->has_value()) return std::optional<LiveRecord>();
+  std::optional<LiveRecord> record = decode_live(key, **bytes);
+  if (!record) return damaged("a key's latest version");
+  return record;
+}
+
+Result<std::optional<Revision>> Snapshot::tombstone(std::string_view key) const {
+  Result<std::optional<std::string_view>> bytes = tables.dead.get(txn, key);
+  if (!bytes) return bytes.error();
+  if (!bytes->has_value()) return std::optional<Revision>();
+  const std::optional<DeadRecord> record = decode_dead(key, **bytes);
+  if (!record) return damaged("a deleted key");
+  return std::optional(record->tombstone);
+}
+
+Result<std::optional<LogRecord>> Snapshot::log(Revision revision) const {
+  const std::string key = log_key(revision);
+  Result<std::optional<std::string_view>> bytes = txn.get(tables.log, key);
+  if (!bytes) return bytes.error();
+  if (!bytes->has_value()) return std::optional<LogRecord>();
+  std::optional<LogRecord> record = decode_log(key, **bytes);
+  if (!record) return damaged("an event");
+  return record;
+}
+
+Result<LogRecord> Snapshot::log_required(Revision revision) const {
+  Result<std::optional<LogRecord>> record = log(revision);
+  if (!record) return record.error();
+  if (!record->has_value()) return damaged("a missing event");
+  return **record;
+}
+
+Result<KeyValueView> Snapshot::load(std::string_view key, const LiveRecord& record, bool with_value) const {
+  KeyValueView kv{key, {}, record.create_revision, record.mod.main, record.version, record.lease};
+  if (!with_value) return kv;
+  kv.value = record.value;
+  if (record.value_in_log) {
+    Result<LogRecord> event = log_required(record.mod);
+    if (!event) return event.error();
+    if (event->type != EventType::kPut || event->key != key) return damaged("an event of another key");
+    kv.value = event->value;
+  }
+  return kv;
+}
+
+Result<std::optional<KeyValueView>> Snapshot::version_at(Revision newer, std::int64_t at) const {
+  Revision wanted = newer;
+  while (wanted.main > at) {
+    Result<LogRecord> record = log_required(wanted);
+    if (!record) return record.error();
+    const Links& links = record->links;
+    if (links.prev >= wanted || links.jump >= wanted) return damaged("an event that follows itself");
+    if (links.prev.main == 0) return std::optional<KeyValueView>();
+    wanted = links.jump.main > at ? links.jump : links.prev;
+  }
+  Result<std::optional<LogRecord>> record = log(wanted);
+  if (!record) return record.error();
+  if (!record->has_value()) {
+    // Compaction removes the tombstones before its revision, and nothing else that can still be asked for.
+    if (wanted.main >= state.compact_revision) return damaged("a missing event");
+    return std::optional<KeyValueView>();
+  }
+  if ((*record)->type == EventType::kDelete) return std::optional<KeyValueView>();
+  return std::optional((*record)->kv(wanted));
+}
+
+Result<std::optional<KeyValueView>> Snapshot::find(std::string_view key, std::int64_t at,
+                                                   bool with_value) const {
+  Result<std::optional<LiveRecord>> record = live(key);
+  if (!record) return record.error();
+  if (record->has_value()) {
+    if ((*record)->mod.main > at) return version_at((*record)->mod, at);
+    Result<KeyValueView> kv = load(key, **record, with_value);
+    if (!kv) return kv.error();
+    return std::optional(*kv);
+  }
+  if (at == kLatest) return std::optional<KeyValueView>();
+  Result<std::optional<Revision>> deleted = tombstone(key);
+  if (!deleted) return deleted.error();
+  if (!deleted->has_value() || (*deleted)->main <= at) return std::optional<KeyValueView>();
+  return version_at(**deleted, at);
+}
+
+Result<Links> Snapshot::links_after(Revision prev) const {
+  if (prev.main == 0) return Links{};
+  Result<LogRecord> before = log_required(prev);
+  if (!before) return before.error();
+  const Links& links = before->links;
+  Links next{links.depth + 1, prev, prev, links.depth};
+  if (links.jump.main == 0) return next;
+  // Two jumps of the same length behind us become one of twice that length. Where compaction has taken what
+  // they lead to, nobody will want to go there either.
+  Result<std::optional<LogRecord>> jump = log(links.jump);
+  if (!jump) return jump.error();
+  if (jump->has_value() && (*jump)->links.jump.main != 0 &&
+      links.depth - links.jump_depth == links.jump_depth - (*jump)->links.jump_depth) {
+    next.jump = (*jump)->links.jump;
+    next.jump_depth = (*jump)->links.jump_depth;
+  }
+  return next;
+}
+
+VersionCursor::VersionCursor(const Snapshot& snapshot, KeyRange keys, std::int64_t at)
+    : snapshot_(snapshot), keys_(keys), at_(at), live_(snapshot.txn, snapshot.tables.live) {
+  live_.seek(keys_.key);
+  if (at_ != kLatest) {
+    dead_.emplace(snapshot.txn, snapshot.tables.dead);
+    dead_->seek(keys_.key);
+  }
+  settle();
+}
+
+void VersionCursor::next() {
+  current_->next();
+  settle();
+}
+
+bool VersionCursor::in_range(const KeyCursor& cursor) const {
+  return cursor.valid() && (keys_.single()      ? cursor.key() == keys_.key
+                            : keys_.unbounded() ? true
+                                                : cursor.key() < keys_.range_end);
+}
+
+void VersionCursor::settle() {
+  for (;;) {
+    current_ = in_range(live_) ? &live_ : nullptr;
+    if (at_ == kLatest) return;
+    if (in_range(*dead_) && (current_ == nullptr || dead_->key() < current_->key())) current_ = &*dead_;
+    if (current_ == nullptr || visible()) return;
+    if (!status_.ok()) {
+      current_ = nullptr;
+      return;
+    }
+    current_->next();
+  }
+}
+
+bool VersionCursor::visible() {
+  found_.reset();
+  Revision newest;
+  if (current_ == &live_) {
+    const std::optional<LiveRecord> record = decode_live(live_.key(), live_.value());
+    if (!record) return status_ = damaged("a key's latest version"), false;
+    if (record->mod.main <= at_) return true;
+    newest = record->mod;
+  } else {
+    const std::optional<DeadRecord> record = decode_dead(dead_->key(), dead_->value());
+    if (!record) return status_ = damaged("a deleted key"), false;
+    if (record->tombstone.main <= at_) return false;
+    newest = record->tombstone;
+  }
+  Result<std::optional<KeyValueView>> version = snapshot_.version_at(newest, at_);
+  if (!version) return status_ = version.error(), false;
+  found_ = *version;
+  return found_.has_value();
+}
+
+Result<KeyValueView> VersionCursor::load(bool with_value) const {
+  if (found_) {
+    KeyValueView kv = *found_;
+    kv.key = key();
+    if (!with_value) kv.value = {};
+    return kv;
+  }
+  const std::optional<LiveRecord> record = decode_live(live_.key(), live_.value());
+  if (!record) return damaged("a key's latest version");
+  return snapshot_.load(live_.key(), *record, with_value);
+}
+
+Status VersionCursor::status() const {
+  if (!status_.ok()) return status_;
+  if (!live_.status().ok()) return live_.status();
+  return dead_ ? dead_->status() : Status();
+}
+
+}  // namespace minigrpc::store

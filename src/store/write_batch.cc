@@ -1,0 +1,268 @@
+#include "store/compaction.h"
+#include "store/errors.h"
+#include "store/range.h"
+#include "store/store_impl.h"
+#include "store/txn.h"
+#include "store/writer.h"
+
+namespace minigrpc::store {
+
+namespace {
+
+// What a put adds beside its bytes: records' headers, and its share of the trees.
+constexpr std::size_t kPutOverheadSize = 256;
+// etcd's bound on a lease's TTL, so that deadlines do not overflow.
+constexpr std::int64_t kLeaseTtlMaxS = 9'000'000'000;
+
+// The value may stand in two tables, the key does.
+std::size_t cost_of(const PutRequest& put) {
+  const std::size_t value_copies = put.value.size() > kInlineValueSizeMax ? 1 : 2;
+  return kPutOverheadSize + 2 * put.key.size() + value_copies * put.value.size();
+}
+
+const Status& status_of(const Status& status) { return status; }
+template <class T>
+Status status_of(const Result<T>& result) {
+  return result.status();
+}
+
+}  // namespace
+
+struct WriteBatch::Impl {
+  struct LeaseChange {
+    enum class Kind : std::uint8_t { kGrant, kRevoke } kind;
+    LeaseId id;
+    std::int64_t ttl_s = 0;
+    std::int64_t now_ms = 0;
+  };
+
+  Store::Impl* store;
+  lmdb::Txn txn;
+  State state;
+  std::vector<Event> events;
+  std::vector<LeaseChange> lease_changes;
+  Writer writer;
+  std::uint64_t other_writes = 0;
+  Status broken;
+
+  Impl(Store::Impl* s, lmdb::Txn t, State st)
+      : store(s), txn(std::move(t)), state(st), writer(txn, store->tables, state, events) {}
+  ~Impl() {
+    txn.abort();
+    store->batch_is_open = false;
+  }
+
+  std::uint64_t writes() const { return writer.writes() + other_writes; }
+
+  // Runs one request. If it fails after it wrote, the batch is broken.
+  template <class Request>
+  auto attempt(Request request) -> decltype(request()) {
+    detail::require(static_cast<bool>(txn), "a call on a WriteBatch after its commit");
+    if (!broken.ok()) return broken;
+    const std::uint64_t writes_before = writes();
+    writer.begin_revision();
+    auto result = request();
+    if (const Status status = status_of(result); !status.ok() && writes() != writes_before) broken = status;
+    writer.end_revision();
+    return result;
+  }
+
+  Status check_space(std::size_t cost) const {
+    const std::size_t used = store->tables.pages_in_use(txn) * store->env.page_size();
+    return used + cost > store->options.quota_bytes ? errors::no_space() : Status();
+  }
+
+  Result<std::optional<std::int64_t>> lease_ttl_s(LeaseId id) const {
+    const std::string key = lease_key(id);
+    Result<std::optional<std::string_view>> bytes = txn.get(store->tables.lease, key);
+    if (!bytes) return bytes.error();
+    if (!bytes->has_value()) return std::optional<std::int64_t>();
+    const std::optional<LeaseRecord> record = decode_lease(key, **bytes);
+    if (!record) return damaged("a lease");
+    return std::optional(record->ttl_s);
+  }
+
+  // What a put needs of the state: the key, if it keeps something of it; the lease.
+  Status check_put_state(const PutRequest& put) const {
+    if (put.ignore_value || put.ignore_lease) {
+      Result<std::optional<LiveRecord>> live = writer.snapshot().live(put.key);
+      if (!live) return live.error();
+      if (!live->has_value()) return errors::key_not_found();
+    }
+    if (put.lease != 0) {
+      Result<std::optional<std::int64_t>> lease = lease_ttl_s(put.lease);
+      if (!lease) return lease.error();
+      if (!lease->has_value()) return errors::lease_not_found();
+    }
+    return {};
+  }
+
+  Status check_ops(const std::vector<const RequestOp*>& ops) const {
+    std::size_t cost = 0;
+    for (const RequestOp* op : ops) {
+      const auto* put = std::get_if<PutRequest>(op);
+      if (put == nullptr) continue;
+      if (Status status = check_put_state(*put); !status.ok()) return status;
+      cost += cost_of(*put);
+    }
+    for (const RequestOp* op : ops)
+      if (const auto* range = std::get_if<RangeRequest>(op))
+        if (Status status = check_range(state, *range); !status.ok()) return status;
+    return cost > 0 ? check_space(cost) : Status();
+  }
+
+  Result<TxnResult> run(const TxnRequest& request) {
+    if (Status status = check_txn(request, store->options.txn_ops_max); !status.ok()) return status;
+    const Snapshot before = writer.snapshot();
+    Result<TxnPath> path = choose_path(before, request);
+    if (!path) return path.error();
+    if (Status status = check_ops(ops_on_path(request, *path)); !status.ok()) return status;
+    return run_txn(before, &writer, request, *path);
+  }
+
+  Result<LeaseInfo> grant(const LeaseGrantRequest& request) {
+    if (request.id == 0) return errors::lease_not_found();
+    if (request.ttl_s > kLeaseTtlMaxS) return errors::lease_ttl_too_large();
+    Result<std::optional<std::int64_t>> existing = lease_ttl_s(request.id);
+    if (!existing) return existing.error();
+    if (existing->has_value()) return errors::lease_exists();
+    if (Status status = check_space(kPutOverheadSize); !status.ok()) return status;
+    const std::int64_t ttl_s = std::max(request.ttl_s, store->options.lease_ttl_min_s);
+    if (Status status = writer.put_lease(request.id, ttl_s); !status.ok()) return status;
+    lease_changes.push_back({LeaseChange::Kind::kGrant, request.id, ttl_s, request.now_ms});
+    return LeaseInfo{request.id, ttl_s, ttl_s * 1000};
+  }
+
+  Result<std::int64_t> revoke(LeaseId id) {
+    Result<std::optional<std::int64_t>> existing = lease_ttl_s(id);
+    if (!existing) return existing.error();
+    if (!existing->has_value()) return errors::lease_not_found();
+    Result<std::vector<std::string>> keys = store::lease_keys(writer.snapshot(), id);
+    if (!keys) return keys.error();
+    if (Status status = writer.erase_lease(id); !status.ok()) return status;
+    for (const std::string& key : *keys) {
+      Result<DeleteRangeResult> erased = writer.delete_range({.keys = {key, {}}});
+      if (!erased) return erased.error();
+    }
+    lease_changes.push_back({LeaseChange::Kind::kRevoke, id});
+    return writer.revision();
+  }
+
+  void apply_lease_changes() const {
+    for (const LeaseChange& change : lease_changes) {
+      switch (change.kind) {
+        case LeaseChange::Kind::kGrant:
+          store->leases.grant(change.id, change.ttl_s, change.now_ms);
+          break;
+        case LeaseChange::Kind::kRevoke:
+          store->leases.revoke(change.id);
+          break;
+      }
+    }
+  }
+
+  // A full disk may have room again. After any other failure the disk holds nobody knows what of this commit,
+  // and a later fsync may succeed all the same: only opening the store again tells.
+  Status fail(Status status) const {
+    if (status.code() == StatusCode::kResourceExhausted) return status;
+    store->health = {StatusCode::kUnavailable, "the store takes no more writes since one failed (" +
+                                                   status.message() + "): check the disk, then start again"};
+    return store->health;
+  }
+
+  Result<Committed> commit() {
+    detail::require(static_cast<bool>(txn), "a second commit of a WriteBatch");
+    Committed committed{state.revision, {}};
+    if (broken.ok() && writes() == 0) {
+      txn.abort();
+      return committed;
+    }
+    if (broken.ok()) broken = writer.put_state();
+    if (!broken.ok()) {
+      txn.abort();
+      return broken;
+    }
+    if (Status status = txn.commit(); !status.ok()) return fail(std::move(status));
+    apply_lease_changes();
+    committed.events = std::move(events);
+    return committed;
+  }
+};
+
+WriteBatch::WriteBatch(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+WriteBatch::WriteBatch(WriteBatch&&) noexcept = default;
+WriteBatch& WriteBatch::operator=(WriteBatch&&) noexcept = default;
+WriteBatch::~WriteBatch() = default;
+
+std::int64_t WriteBatch::revision() const { return impl_->state.revision; }
+std::int64_t WriteBatch::compact_revision() const { return impl_->state.compact_revision; }
+
+Result<PutResult> WriteBatch::put(const PutRequest& request) {
+  return impl_->attempt([&]() -> Result<PutResult> {
+    if (Status status = check_put(request); !status.ok()) return status;
+    if (Status status = impl_->check_put_state(request); !status.ok()) return status;
+    if (Status status = impl_->check_space(cost_of(request)); !status.ok()) return status;
+    return impl_->writer.put(request);
+  });
+}
+
+Result<DeleteRangeResult> WriteBatch::delete_range(const DeleteRangeRequest& request) {
+  return impl_->attempt([&]() -> Result<DeleteRangeResult> {
+    if (request.keys.key.empty()) return errors::empty_key();
+    return impl_->writer.delete_range(request);
+  });
+}
+
+Result<TxnResult> WriteBatch::txn(const TxnRequest& request) {
+  return impl_->attempt([&] { return impl_->run(request); });
+}
+
+Result<RangeResult> WriteBatch::range(const RangeRequest& request) {
+  return impl_->attempt([&]() -> Result<RangeResult> {
+    if (Status status = check_range(impl_->state, request); !status.ok()) return status;
+    return run_range(impl_->writer.snapshot(), request, Lifetime::kOwned);
+  });
+}
+
+Result<LeaseInfo> WriteBatch::lease_grant(const LeaseGrantRequest& request) {
+  return impl_->attempt([&] { return impl_->grant(request); });
+}
+
+Result<std::int64_t> WriteBatch::lease_revoke(LeaseId id) {
+  return impl_->attempt([&] { return impl_->revoke(id); });
+}
+
+Status WriteBatch::compact(std::int64_t revision) {
+  return impl_->attempt([&]() -> Status {
+    State& state = impl_->state;
+    if (revision <= state.compact_revision) return errors::compacted();
+    if (revision > state.revision) return errors::future_revision();
+    // The last compaction left what happened at its own revision: that comes first now.
+    state.compact_cursor = std::min(state.compact_cursor, Revision{state.compact_revision, 0});
+    state.compact_revision = revision;
+    ++impl_->other_writes;
+    return {};
+  });
+}
+
+Result<CompactStep> WriteBatch::compact_step(std::size_t entries_max) {
+  return impl_->attempt([&] {
+    return store::compact_step(impl_->txn, impl_->store->tables, impl_->state, entries_max,
+                               impl_->other_writes);
+  });
+}
+
+Result<Committed> WriteBatch::commit() { return impl_->commit(); }
+
+Result<WriteBatch> Store::begin() {
+  detail::require(!impl_->batch_is_open, "a second WriteBatch while one is open");
+  if (!impl_->health.ok()) return impl_->health;
+  Result<lmdb::Txn> txn = impl_->env.begin_write();
+  if (!txn) return txn.error();
+  Result<State> state = read_state(*txn, impl_->tables);
+  if (!state) return state.error();
+  impl_->batch_is_open = true;
+  return WriteBatch(std::make_unique<WriteBatch::Impl>(impl_.get(), std::move(*txn), *state));
+}
+
+}  // namespace minigrpc::store

@@ -1,0 +1,170 @@
+#include "store/writer.h"
+
+namespace minigrpc::store {
+
+namespace {
+std::string lease_keys_key(LeaseId id, std::string_view key) { return lease_key(id).append(key); }
+}  // namespace
+
+Snapshot Writer::snapshot() const {
+  State state = state_;
+  state.revision = revision();
+  return {txn_, tables_, state};
+}
+
+Result<PutResult> Writer::put(const PutRequest& request) {
+  const Snapshot before = snapshot();
+  Result<std::optional<LiveRecord>> live = before.live(request.key);
+  if (!live) return live.error();
+  const bool exists = live->has_value();
+
+  std::optional<KeyValue> prev_kv;
+  Revision prev;
+  bool was_deleted = false;
+  if (exists) {
+    Result<KeyValueView> kv = before.load(request.key, **live, true);
+    if (!kv) return kv.error();
+    prev_kv = kv->to_owned();
+    prev = (*live)->mod;
+  } else {
+    Result<std::optional<Revision>> tombstone = before.tombstone(request.key);
+    if (!tombstone) return tombstone.error();
+    was_deleted = tombstone->has_value();
+    prev = tombstone->value_or(Revision{});
+  }
+  Result<Links> links = before.links_after(prev);
+  if (!links) return links.error();
+
+  // From here on the database changes: nothing above is borrowed from it any more.
+  const Revision revision = next_revision();
+  Event event{EventType::kPut, revision, {}, prev_kv};
+  event.kv.key = request.key;
+  event.kv.value = request.ignore_value && exists ? prev_kv->value : std::string(request.value);
+  event.kv.lease = request.ignore_lease && exists ? prev_kv->lease : request.lease;
+  event.kv.create_revision = exists ? prev_kv->create_revision : revision.main;
+  event.kv.mod_revision = revision.main;
+  event.kv.version = exists ? prev_kv->version + 1 : 1;
+  const KeyValue& kv = event.kv;
+
+  const LogRecord log{EventType::kPut, kv.create_revision, kv.version, kv.lease, *links, kv.key, kv.value};
+  if (Status status = append_log(revision, log); !status.ok()) return status;
+  LiveRecord record{
+      kv.create_revision, revision, kv.version, kv.lease, kv.value.size() > kInlineValueSizeMax, {}};
+  if (!record.value_in_log) record.value = kv.value;
+  encode(record, kv.key, buffer_);
+  if (Status status = tables_.live.put(txn_, kv.key, buffer_); !status.ok()) return status;
+  if (was_deleted) {
+    Result<bool> erased = tables_.dead.erase(txn_, kv.key);
+    if (!erased) return erased.error();
+  }
+  if (Status status = move_lease(kv.key, exists ? prev_kv->lease : 0, kv.lease); !status.ok()) return status;
+
+  events_.push_back(std::move(event));
+  ++sub_;
+  PutResult result{revision.main, {}};
+  if (request.prev_kv) result.prev_kv = std::move(prev_kv);
+  return result;
+}
+
+Result<DeleteRangeResult> Writer::delete_range(const DeleteRangeRequest& request) {
+  DeleteRangeResult result;
+  if (request.keys.single()) {
+    Result<bool> erased = erase(std::string(request.keys.key), request, result);
+    if (!erased) return erased.error();
+  } else {
+    std::vector<std::string> keys;
+    {
+      const Snapshot before = snapshot();
+      VersionCursor cursor(before, request.keys, kLatest);
+      for (; cursor.valid(); cursor.next()) keys.emplace_back(cursor.key());
+      if (!cursor.status().ok()) return cursor.status();
+    }
+    for (const std::string& key : keys) {
+      Result<bool> erased = erase(key, request, result);
+      if (!erased) return erased.error();
+    }
+  }
+  result.revision = revision();
+  return result;
+}
+
+Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& request,
+                           DeleteRangeResult& result) {
+  const Snapshot before = snapshot();
+  Result<std::optional<LiveRecord>> live = before.live(key);
+  if (!live) return live.error();
+  if (!live->has_value()) return false;
+  Result<KeyValueView> kv = before.load(key, **live, true);
+  if (!kv) return kv.error();
+  KeyValue prev_kv = kv->to_owned();
+  Result<Links> links = before.links_after((*live)->mod);
+  if (!links) return links.error();
+
+  const Revision revision = next_revision();
+  LogRecord log;
+  log.type = EventType::kDelete;
+  log.links = *links;
+  log.key = key;
+  if (Status status = append_log(revision, log); !status.ok()) return status;
+  Result<bool> erased = tables_.live.erase(txn_, key);
+  if (!erased) return erased.error();
+  encode(DeadRecord{revision}, key, buffer_);
+  if (Status status = tables_.dead.put(txn_, key, buffer_); !status.ok()) return status;
+  if (Status status = move_lease(key, prev_kv.lease, 0); !status.ok()) return status;
+
+  if (request.prev_kv) result.prev_kvs.push_back(prev_kv);
+  ++result.deleted;
+  Event event{EventType::kDelete, revision, {}, std::move(prev_kv)};
+  event.kv.key = key;
+  event.kv.mod_revision = revision.main;
+  events_.push_back(std::move(event));
+  ++sub_;
+  return true;
+}
+
+Status Writer::append_log(Revision revision, const LogRecord& record) {
+  ++writes_;
+  const std::string key = log_key(revision);
+  encode(record, key, buffer_);
+  return txn_.append(tables_.log, key, buffer_);
+}
+
+Status Writer::move_lease(std::string_view key, LeaseId from, LeaseId to) {
+  if (from == to) return {};
+  if (from != 0) {
+    Result<bool> erased = tables_.lease_keys.erase(txn_, lease_keys_key(from, key));
+    if (!erased) return erased.error();
+  }
+  return to == 0 ? Status() : tables_.lease_keys.put(txn_, lease_keys_key(to, key), {});
+}
+
+Status Writer::put_lease(LeaseId id, std::int64_t ttl_s) {
+  ++writes_;
+  const std::string key = lease_key(id);
+  encode(LeaseRecord{ttl_s}, key, buffer_);
+  return txn_.put(tables_.lease, key, buffer_);
+}
+
+Status Writer::erase_lease(LeaseId id) {
+  ++writes_;
+  Result<bool> erased = txn_.erase(tables_.lease, lease_key(id));
+  return erased.status();
+}
+
+Status Writer::put_state() {
+  ++writes_;
+  encode(state_, kStateKey, buffer_);
+  return txn_.put(tables_.meta, kStateKey, buffer_);
+}
+
+Result<std::vector<std::string>> lease_keys(const Snapshot& snapshot, LeaseId id) {
+  const std::string prefix = lease_key(id);
+  std::vector<std::string> keys;
+  KeyCursor cursor(snapshot.txn, snapshot.tables.lease_keys);
+  for (cursor.seek(prefix); cursor.valid() && cursor.key().starts_with(prefix); cursor.next())
+    keys.emplace_back(cursor.key().substr(prefix.size()));
+  if (!cursor.status().ok()) return cursor.status();
+  return keys;
+}
+
+}  // namespace minigrpc::store

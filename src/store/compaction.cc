@@ -55,7 +55,7 @@ Result<CompactStep> compact_step(lmdb::Txn& txn, const Tables& tables, State& st
                                  std::uint64_t& writes) {
   detail::require(entries_max > 0, "a compaction step of no entries");
   CompactStep step;
-  const Revision end{state.compact_revision, 0};
+  const Revision end{state.compact_revision + 1, 0};
   if (state.compact_cursor >= end) return step;
   Result<Slice> slice = read_slice(txn, tables, state, entries_max);
   if (!slice) return slice.error();

@@ -5,8 +5,8 @@
 // Below the compact revision C the latest version of each key stays, unless it is a tombstone; at C
 // everything stays, so that a watch from C on misses nothing. An event knows the version that it superseded:
 // it is enough to look once at each event up to C, and to remove its predecessor, and itself if it is a
-// tombstone. The place is `State:: compact_cursor`; it ends at {C, 0}, from where the next compaction goes
-// on.
+// tombstone. The place is `State::compact_cursor`. It ends at {C + 1, 0}; the next compaction goes back to
+// {C, 0}, for what stayed at C.
 #pragma once
 
 #include <minigrpc/result.h>

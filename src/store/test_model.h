@@ -75,6 +75,24 @@ class Model {
     return keys;
   }
 
+  // How many events are left once compaction is done: those from the compact revision on, and of each key the
+  // version that exists just before it, unless it was replaced at the compact revision.
+  std::size_t events_after_compaction() const {
+    std::size_t left = 0;
+    for (const auto& [key, versions] : versions_) {
+      std::optional<Event> kept;
+      for (const Event& event : versions) {
+        if (event.revision.main <= compact_revision) kept.reset();
+        if (event.revision.main < compact_revision && event.type == EventType::kPut)
+          kept = event;
+        else if (event.revision.main >= compact_revision)
+          ++left;
+      }
+      left += kept ? 1 : 0;
+    }
+    return left;
+  }
+
   std::string describe_range(const RangeRequest& request) const {
     if (request.revision > revision) return errors::future_revision().to_string();
     if (request.revision > 0 && request.revision < compact_revision) return errors::compacted().to_string();

@@ -47,9 +47,11 @@ struct WriteBatch::Impl {
 
   Impl(Store::Impl* s, lmdb::Txn t, State st)
       : store(s), txn(std::move(t)), state(st), writer(txn, store->tables, state, events) {}
-  ~Impl() {
+  ~Impl() { abort(); }
+
+  void abort() {
+    if (txn) store->batch_is_open = false;
     txn.abort();
-    store->batch_is_open = false;
   }
 
   std::uint64_t writes() const { return writer.writes() + other_writes; }
@@ -174,14 +176,15 @@ struct WriteBatch::Impl {
     detail::require(static_cast<bool>(txn), "a second commit of a WriteBatch");
     Committed committed{state.revision, {}};
     if (broken.ok() && writes() == 0) {
-      txn.abort();
+      abort();
       return committed;
     }
     if (broken.ok()) broken = writer.put_state();
     if (!broken.ok()) {
-      txn.abort();
+      abort();
       return broken;
     }
+    store->batch_is_open = false;
     if (Status status = txn.commit(); !status.ok()) return fail(std::move(status));
     apply_lease_changes();
     committed.events = std::move(events);

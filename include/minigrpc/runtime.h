@@ -106,6 +106,8 @@ class AsyncEvent {
   // True once set; false as soon as the awaiting task is cancelled, or at `deadline`.
   Task<bool> wait();
   Task<bool> wait_until(Runtime& runtime, TimePoint deadline);
+  // For what must not be left early, such as a task that uses the awaiter's locals. Always true.
+  Task<bool> wait_uncancellable();
 
  private:
   std::shared_ptr<rpc::EventState> state_;
@@ -157,8 +159,6 @@ Task<void> run_and_signal(Task<T> task, Outcome<T>* outcome, AsyncEvent* done) {
   co_await capture<T>(std::move(task), outcome);
   done->set();
 }
-// Waits for `event` even when the waiting task is cancelled.
-Task<void> wait_uncancellable(AsyncEvent& event);
 }  // namespace detail
 
 template <class T>
@@ -166,7 +166,7 @@ Task<T> TaskScope::run(Task<T> task) {
   detail::Outcome<T> outcome;
   AsyncEvent done;
   spawn(detail::run_and_signal<T>(std::move(task), &outcome, &done));
-  co_await detail::wait_uncancellable(done);
+  co_await done.wait_uncancellable();
   if constexpr (std::is_void_v<T>)
     outcome.take();
   else

@@ -68,6 +68,7 @@ class Server {
   Task<void> shutdown(std::chrono::nanoseconds grace);
 
  private:
+  Runtime* runtime_;
   std::shared_ptr<rpc::ServerImpl> impl_;
 };
 

@@ -26,7 +26,9 @@ struct ReadAwaiter {
   std::optional<Message> message;
   Operation operation;
 
-  explicit ReadAwaiter(Operation op) : message(std::in_place), operation(std::move(op)) {}
+  // `make` returns the operation, which stays where it is made.
+  template <class Make>
+  explicit ReadAwaiter(Make make) : message(std::in_place), operation(make()) {}
   ReadAwaiter(const ReadAwaiter&) = delete;
   bool await_ready() const noexcept { return false; }
   template <class Promise>
@@ -51,7 +53,7 @@ struct WriteAwaiter {
   bool await_suspend(std::coroutine_handle<Promise> awaiter) {
     return operation.await_suspend(awaiter);
   }
-  bool await_resume() const noexcept { return serialized && operation.accepted; }
+  bool await_resume() noexcept { return serialized && operation.await_resume(); }
 };
 
 template <class Call, class Message>
@@ -86,7 +88,7 @@ class ClientReader : public ClientStreamBase {
  public:
   explicit ClientReader(detail::ClientCall call) : ClientStreamBase(std::move(call)) {}
   // co_await → std::optional<Response>: nullopt at the end, also when the call failed: finish() tells.
-  auto read() { return detail::ReadAwaiter<Response, detail::ReceiveOperation>(call_.receive({})); }
+  auto read() { return detail::ReadAwaiter<Response, detail::ReceiveOperation>([this] { return call_.receive({}); }); }
   // co_await → Status.
   auto finish() { return call_.finish(); }
 };
@@ -102,7 +104,7 @@ class ClientWriter : public ClientStreamBase {
   Task<Result<Response>> finish() {
     auto closing = call_.close();
     co_await closing;
-    auto reading = detail::ReadAwaiter<Response, detail::ReceiveOperation>(call_.receive({}));
+    detail::ReadAwaiter<Response, detail::ReceiveOperation> reading([this] { return call_.receive({}); });
     std::optional<Response> response = co_await reading;
     auto finishing = call_.finish();
     Status status = co_await finishing;
@@ -122,7 +124,7 @@ class ClientStream : public ClientStreamBase {
   // co_await → bool: closes our direction; the peer's read() ends.
   auto writes_done() { return call_.close(); }
   // co_await → std::optional<Response>.
-  auto read() { return detail::ReadAwaiter<Response, detail::ReceiveOperation>(call_.receive({})); }
+  auto read() { return detail::ReadAwaiter<Response, detail::ReceiveOperation>([this] { return call_.receive({}); }); }
   // co_await → Status. Closes our direction where that was not done.
   auto finish() { return call_.finish(); }
 };
@@ -134,7 +136,7 @@ class ServerReader {
   explicit ServerReader(detail::ServerCall& call) : call_(call) {}
   // co_await → std::optional<Request>: nullopt when the client has sent all, or the call is over
   // (ServerContext::cancelled() tells which).
-  auto read() { return detail::ReadAwaiter<Request, detail::ServerReceiveOperation>(call_.receive()); }
+  auto read() { return detail::ReadAwaiter<Request, detail::ServerReceiveOperation>([this] { return call_.receive(); }); }
 
  private:
   detail::ServerCall& call_;

@@ -44,6 +44,12 @@ inline constexpr int kListenBacklog = 4096;
 // How long the acceptor rests when the process has no descriptor left.
 inline constexpr std::chrono::milliseconds kAcceptRetryDelay{100};
 
+// Between two lookups of a name by one channel: a name server under a reconnect storm.
+inline constexpr std::chrono::seconds kDnsRefreshPause{5};
+
+// Bytes of sent messages that a call keeps, to send them again where no server has seen them.
+inline constexpr std::size_t kReplaySizeMax = 16u << 10;
+
 // Calls of one channel that wait for a connection: a dead backend under load.
 inline constexpr std::size_t kPendingCallsMax = 100'000;
 // How often a call that no server has seen is sent again (gRPC A6, "transparent retries").

@@ -200,10 +200,18 @@ struct Callbacks {
     return 0;
   }
 
-  static int on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void*) {
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      if (Stream* stream = stream_of(session, frame->hd.stream_id)) stream->request_sent_ = true;
+  static int on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    const std::int32_t id = frame->hd.stream_id;
+    if (self(user).role_ == Role::kClient) {
+      if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+      if (Stream* stream = stream_of(session, id)) stream->request_sent_ = true;
+      return 0;
     }
+    // A complete response before the request's end asks the client to stop sending (RFC 9113, 8.1).
+    const bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (end_stream && nghttp2_session_get_stream_remote_close(session, id) == 0)
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
     return 0;
   }
 

@@ -166,6 +166,12 @@ class Connection {
   // Whether the peer takes new streams from us.
   bool accepts_requests() const;
   std::size_t stream_count() const { return stream_count_; }
+  // Every stream that has an owner: for the end of the connection.
+  template <class F>
+  void for_each_stream(F visit) {
+    for (const auto& stream : streams_)
+      if (stream->user != nullptr) visit(*stream);
+  }
 
  private:
   friend struct Callbacks;

@@ -17,84 +17,101 @@ class ClientCallCore;
 namespace minigrpc::detail {
 
 // What waits inside a coroutine for something of a call. It hears of its task's cancellation and then cancels the call.
-struct CallOperation {
-  rpc::ClientCallCore* call = nullptr;
+// Stays where it was made: the call points to it.
+class CallOperation : public CancelNode {
+ public:
+  explicit CallOperation(rpc::ClientCallCore* of) : call(of) {}
+  void on_cancel() noexcept override;
+
+  rpc::ClientCallCore* const call;
   TaskContext* context = nullptr;
   std::coroutine_handle<> waiter;
+
+ protected:
+  template <class Promise>
+  void suspend(std::coroutine_handle<Promise> awaiter) {
+    context = awaiter.promise().context;
+    waiter = awaiter;
+    if (context->cancelled())
+      on_cancel();
+    else
+      context->attach(*this);
+  }
 };
 
 enum class ReceiveOutcome : std::uint8_t { kMessage, kEnd };
 
 // Awaited: the next message, parsed into `target`; kEnd once the call has ended (then ask finish()).
-class ReceiveOperation : public CallOperation {
+class ReceiveOperation final : public CallOperation {
  public:
+  ReceiveOperation(rpc::ClientCallCore* of, MessageTarget into) : CallOperation(of), target(into) {}
   MessageTarget target;
   ReceiveOutcome outcome = ReceiveOutcome::kEnd;
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> awaiter) {
-    context = awaiter.promise().context;
-    waiter = awaiter;
+    suspend(awaiter);
     return start();
   }
-  ReceiveOutcome await_resume() const noexcept { return outcome; }
+  ReceiveOutcome await_resume() noexcept { return detach(), outcome; }
 
  private:
   bool start();  // false: finished already
 };
 
 // Awaited: takes the message; true once there is room for the next, false when the call is over.
-class SendOperation : public CallOperation {
+class SendOperation final : public CallOperation {
  public:
-  Buffer message;
-  bool last = false;  // closes our direction after it
+  SendOperation(rpc::ClientCallCore* of, std::optional<Buffer> what, bool is_last)
+      : CallOperation(of), message(std::move(what)), last(is_last) {}
+  std::optional<Buffer> message;
+  bool last;  // closes our direction after it
   bool accepted = false;
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> awaiter) {
-    context = awaiter.promise().context;
-    waiter = awaiter;
+    suspend(awaiter);
     return start();
   }
-  bool await_resume() const noexcept { return accepted; }
+  bool await_resume() noexcept { return detach(), accepted; }
 
  private:
   bool start();
 };
 
 // Awaited: the call's status, once it has ended. Also drops what was not read.
-class FinishOperation : public CallOperation {
+class FinishOperation final : public CallOperation {
  public:
+  using CallOperation::CallOperation;
   Status status;
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> awaiter) {
-    context = awaiter.promise().context;
-    waiter = awaiter;
+    suspend(awaiter);
     return start();
   }
-  Status await_resume() noexcept { return std::move(status); }
+  Status await_resume() noexcept { return detach(), std::move(status); }
 
  private:
   bool start();
 };
 
 // Awaited: true when the response headers are here (in CallDetails), false when the call ended without any.
-class HeadersOperation : public CallOperation {
+class HeadersOperation final : public CallOperation {
  public:
+  using CallOperation::CallOperation;
   bool arrived = false;
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> awaiter) {
-    context = awaiter.promise().context;
-    waiter = awaiter;
+    suspend(awaiter);
     return start();
   }
-  bool await_resume() const noexcept { return arrived; }
+  bool await_resume() noexcept { return detach(), arrived; }
 
  private:
   bool start();
@@ -116,12 +133,12 @@ class ClientCall {
     return *this;
   }
 
-  ReceiveOperation receive(MessageTarget target);
-  SendOperation send(Buffer message, bool last);
+  ReceiveOperation receive(MessageTarget target) { return {core_, target}; }
+  SendOperation send(Buffer message, bool last) { return {core_, std::move(message), last}; }
   // Closes our direction without a message.
-  SendOperation close();
-  FinishOperation finish();
-  HeadersOperation headers();
+  SendOperation close() { return {core_, std::nullopt, true}; }
+  FinishOperation finish() { return FinishOperation(core_); }
+  HeadersOperation headers() { return HeadersOperation(core_); }
   // From any thread. The call ends with CANCELLED unless it has ended.
   void cancel();
 

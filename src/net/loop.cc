@@ -1,0 +1,92 @@
+#include "net/loop.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace minigrpc::net {
+
+namespace {
+thread_local Loop* t_current = nullptr;
+}
+
+Loop* Loop::current() { return t_current; }
+
+Loop::Loop()
+    : io_(1), work_(io_.get_executor()), wakeup_(io_), receive_buffer_(limits::kReceiveBufferSize) {
+  // The program's signals belong to its own threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Loop::~Loop() {
+  stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loop::stop() { io_.stop(); }
+
+void Loop::run() {
+  t_current = this;
+  pthread_setname_np(pthread_self(), "minigrpc-loop");
+  io_.run();
+}
+
+void Loop::arm(Timer& timer, TimePoint when) {
+  timers_.arm(timer, when);
+  if (when < wakeup_at_) wait_for_timers();
+}
+
+// One Asio timer serves the heap. It is set for the earliest and not moved back when that one is disarmed: most
+// deadlines are disarmed long before they are due, and an early wakeup is cheaper than a system call for each.
+void Loop::wait_for_timers() {
+  wakeup_at_ = timers_.earliest();
+  if (wakeup_at_ == TimePoint::max()) return;
+  wakeup_.expires_at(wakeup_at_);
+  wakeup_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) run_timers();
+  });
+}
+
+void Loop::run_timers() {
+  wakeup_at_ = TimePoint::max();
+  timers_.run_due(now());
+  if (timers_.earliest() < wakeup_at_) wait_for_timers();
+}
+
+void Loop::flush_later(Flushable& flushable) {
+  if (flushable.scheduled_) return;
+  flushable.scheduled_ = true;
+  to_flush_.push_back(&flushable);
+  if (flush_posted_) return;
+  flush_posted_ = true;
+  post([this] { flush_all(); });
+}
+
+void Loop::cancel_flush(Flushable& flushable) {
+  if (!flushable.scheduled_) return;
+  flushable.scheduled_ = false;
+  std::erase(to_flush_, &flushable);
+  std::replace(flushing_.begin(), flushing_.end(), &flushable, static_cast<Flushable*>(nullptr));
+}
+
+void Loop::flush_all() {
+  flush_posted_ = false;
+  flushing_.swap(to_flush_);
+  for (std::size_t i = 0; i < flushing_.size(); ++i) {
+    Flushable* flushable = flushing_[i];
+    if (flushable == nullptr) continue;
+    flushable->scheduled_ = false;
+    flushable->flush();
+  }
+  flushing_.clear();
+}
+
+}  // namespace minigrpc::net

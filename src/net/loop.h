@@ -1,0 +1,82 @@
+// Loop: one event loop and the thread that runs it. Connections and the tasks they serve live on one loop each.
+//
+// Thread rule: post() and stop() from any thread, the rest on the loop.
+#pragma once
+
+#include <minigrpc/context.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "net/timer.h"
+
+namespace minigrpc::net {
+
+// Something with output to write at the end of the turn.
+class Flushable {
+ public:
+  virtual void flush() = 0;
+
+ protected:
+  virtual ~Flushable() = default;
+
+ private:
+  friend class Loop;
+  bool scheduled_ = false;
+};
+
+class Loop final : public Executor {
+ public:
+  // Starts the thread.
+  Loop();
+  // Joins it; what was posted and has not run is dropped.
+  ~Loop();
+
+  void post(std::coroutine_handle<> coroutine) override {
+    boost::asio::post(io_, [coroutine] { coroutine.resume(); });
+  }
+  template <class F>
+  void post(F function) {
+    boost::asio::post(io_, std::move(function));
+  }
+  bool is_current() const override { return current() == this; }
+  // The loop of the calling thread, or null.
+  static Loop* current();
+  void stop();
+
+  boost::asio::io_context& io() { return io_; }
+  static TimePoint now() { return std::chrono::steady_clock::now(); }
+  void arm(Timer& timer, TimePoint when);
+  void disarm(Timer& timer) { timers_.disarm(timer); }
+
+  // Calls flush() once, after the handlers that are ready now: the turn's output leaves in one write.
+  void flush_later(Flushable& flushable);
+  void cancel_flush(Flushable& flushable);
+
+  // Where every connection of this loop reads to; borrowed until the turn ends.
+  std::span<std::byte> receive_buffer() { return receive_buffer_; }
+
+ private:
+  void run();
+  void run_timers();
+  void wait_for_timers();
+  void flush_all();
+
+  boost::asio::io_context io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer wakeup_;
+  TimePoint wakeup_at_ = TimePoint::max();
+  TimerHeap timers_;
+  std::vector<Flushable*> to_flush_;
+  std::vector<Flushable*> flushing_;
+  bool flush_posted_ = false;
+  std::vector<std::byte> receive_buffer_;
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace minigrpc::net

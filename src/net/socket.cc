@@ -1,0 +1,127 @@
+#include "net/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace minigrpc::net {
+
+Socket::Socket(Handle handle) : handle_(std::move(handle)) {
+  boost::system::error_code ignored;
+  handle_.non_blocking(true, ignored);
+  const int on = 1;  // fails for Unix sockets, which have no Nagle either
+  setsockopt(handle_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+namespace {
+Socket::IoResult result_of(ssize_t size) {
+  if (size >= 0) return {Socket::IoState::kDone, static_cast<std::size_t>(size)};
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Socket::IoState::kWouldBlock};
+  return {Socket::IoState::kClosed, 0, errno};
+}
+}  // namespace
+
+Socket::IoResult Socket::receive(std::span<std::byte> buffer) {
+  const IoResult result = result_of(::recv(handle_.native_handle(), buffer.data(), buffer.size(), 0));
+  if (result.state == IoState::kDone && result.size == 0) return {IoState::kClosed};
+  return result;
+}
+
+Socket::IoResult Socket::send(std::span<const std::byte> bytes) {
+  return result_of(::send(handle_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
+}
+
+void Socket::shutdown_send() {
+  boost::system::error_code ignored;
+  handle_.shutdown(Handle::shutdown_send, ignored);
+}
+
+void Socket::close() {
+  boost::system::error_code ignored;
+  handle_.close(ignored);
+}
+
+std::string Socket::peer() const {
+  boost::system::error_code error;
+  const SocketAddress address = handle_.remote_endpoint(error);
+  return error ? std::string("unknown") : to_string(address);
+}
+
+namespace {
+
+// One connection attempt over several addresses. Keeps itself alive through its pending handlers.
+class Attempt : public std::enable_shared_from_this<Attempt> {
+ public:
+  Attempt(Loop& loop, std::vector<SocketAddress> addresses, ConnectDone done)
+      : loop_(loop), handle_(loop.io()), timer_(loop.io()), addresses_(std::move(addresses)), done_(std::move(done)) {}
+
+  void start(TimePoint deadline) {
+    timer_.expires_at(deadline);
+    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+      if (!error)
+        self->finish(Status(StatusCode::kDeadlineExceeded, "connecting to " + self->current_ + " took too long"));
+    });
+    next();
+  }
+
+  void cancel() {
+    done_ = nullptr;
+    close();
+  }
+
+ private:
+  void next() {
+    if (index_ == addresses_.size()) return finish(std::move(failure_));
+    const SocketAddress& address = addresses_[index_++];
+    current_ = to_string(address);
+    boost::system::error_code ignored;
+    handle_.close(ignored);
+    handle_.async_connect(address, [self = shared_from_this()](const boost::system::error_code& error) {
+      self->connected(error);
+    });
+  }
+
+  void connected(const boost::system::error_code& error) {
+    if (!done_) return;
+    if (!error) return finish(Socket(std::move(handle_)));
+    failure_ = Status(StatusCode::kUnavailable, "cannot connect to " + current_ + ": " + error.message());
+    next();
+  }
+
+  void finish(Result<Socket> result) {
+    if (!done_) return;
+    ConnectDone done = std::exchange(done_, nullptr);
+    close();
+    done(std::move(result));
+  }
+
+  void close() {
+    timer_.cancel();
+    boost::system::error_code ignored;
+    if (handle_.is_open()) handle_.close(ignored);
+  }
+
+  Loop& loop_;
+  Socket::Handle handle_;
+  boost::asio::steady_timer timer_;
+  std::vector<SocketAddress> addresses_;
+  std::size_t index_ = 0;
+  std::string current_;
+  Status failure_{StatusCode::kUnavailable, "no address to connect to"};
+  ConnectDone done_;
+};
+
+}  // namespace
+
+std::function<void()> connect(Loop& loop, std::vector<SocketAddress> addresses, TimePoint deadline, ConnectDone done) {
+  auto attempt = std::make_shared<Attempt>(loop, std::move(addresses), std::move(done));
+  attempt->start(deadline);
+  return [weak = std::weak_ptr(attempt)] {
+    if (auto alive = weak.lock()) alive->cancel();
+  };
+}
+
+}  // namespace minigrpc::net

@@ -1,0 +1,61 @@
+// Socket: a connected, non-blocking stream socket on a loop. Reads and writes are plain system calls; only waiting is
+// asynchronous, so that an idle connection holds no buffer.
+//
+// Thread rule: the loop's.
+#pragma once
+
+#include <minigrpc/result.h>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "net/address.h"
+#include "net/loop.h"
+
+namespace minigrpc::net {
+
+class Socket {
+ public:
+  using Handle = boost::asio::generic::stream_protocol::socket;
+
+  // Sets TCP_NODELAY.
+  explicit Socket(Handle handle);
+
+  enum class IoState : std::uint8_t { kDone, kWouldBlock, kClosed };
+  struct IoResult {
+    IoState state;
+    std::size_t size = 0;  // with kDone
+    int error = 0;         // with kClosed: errno, 0 for an orderly end
+  };
+  IoResult receive(std::span<std::byte> buffer);
+  IoResult send(std::span<const std::byte> bytes);
+
+  // Calls `handler(error_code)` once it can be read from or written to; operation_aborted after close().
+  template <class F>
+  void wait_readable(F handler) {
+    handle_.async_wait(Handle::wait_read, std::move(handler));
+  }
+  template <class F>
+  void wait_writable(F handler) {
+    handle_.async_wait(Handle::wait_write, std::move(handler));
+  }
+
+  // Says that no more is sent; the peer's bytes still arrive.
+  void shutdown_send();
+  void close();
+  std::string peer() const;
+
+ private:
+  Handle handle_;
+};
+
+// Connects to the first of `addresses` that answers, one after the other, and calls `done` once on the loop.
+// UNAVAILABLE with the last reason when none does, DEADLINE_EXCEEDED at `deadline`. The returned function cancels:
+// `done` is then not called (unless it has been).
+using ConnectDone = std::function<void(Result<Socket>)>;
+std::function<void()> connect(Loop& loop, std::vector<SocketAddress> addresses, TimePoint deadline, ConnectDone done);
+
+}  // namespace minigrpc::net

@@ -1,0 +1,228 @@
+#include <minigrpc/channel.h>
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "rpc/channel_impl.h"
+#include "rpc/client_call.h"
+
+namespace minigrpc {
+
+namespace rpc {
+
+ChannelImpl::ChannelImpl(Runtime& runtime, std::string_view target, ChannelOptions options)
+    : runtime_(runtime),
+      loop_(runtime.impl().here_or_next()),
+      target_text_(target),
+      options_(std::move(options)),
+      target_(parse_target(target)) {
+  if (!options_.authority.empty()) {
+    authority_ = options_.authority;
+  } else if (target_ && target_->scheme.starts_with("unix")) {
+    authority_ = "localhost";
+  } else if (target_) {
+    authority_ = target_->path.substr(0, target_->path.find(','));
+  }
+  user_agent_ = options_.user_agent_prefix + (options_.user_agent_prefix.empty() ? "" : " ") + "grpc-c++-minigrpc/0.1.0";
+}
+
+ChannelImpl::~ChannelImpl() = default;
+
+// ---- resolving ----
+
+void ChannelImpl::start_resolving() {
+  if (resolving_) return;
+  resolving_ = true;
+  const auto fail = [this](Status why) {
+    resolver_failure_ = Status(StatusCode::kUnavailable, "target '" + target_text_ + "': " + why.message());
+    update_state();
+  };
+  if (!target_) return fail(target_.error());
+  Result<ResolverFactory> factory = runtime_.impl().find_resolver(target_->scheme);
+  if (!factory) return fail(std::move(factory).error());
+  Result<std::unique_ptr<Resolver>> resolver = (*factory)(runtime_, *target_);
+  if (!resolver) return fail(std::move(resolver).error());
+  resolver_ = *std::move(resolver);
+  const std::string policy = options_.policy.empty() ? std::string(resolver_->default_policy()) : options_.policy;
+  balancer_ = make_balancer(policy);
+  if (!balancer_)
+    return fail(Status(StatusCode::kInvalidArgument, "no policy '" + policy + "': use pick_first or round_robin"));
+  resolver_->start([weak = weak_from_this(), &loop = loop_](Result<std::vector<Endpoint>> found) {
+    auto shared = std::make_shared<Result<std::vector<Endpoint>>>(std::move(found));
+    const auto deliver = [weak, shared] {
+      if (const auto self = weak.lock()) self->on_resolved(std::move(*shared));
+    };
+    loop.post(deliver);
+  });
+}
+
+void ChannelImpl::on_resolved(Result<std::vector<Endpoint>> found) {
+  if (is_shut_down()) return;
+  if (!found) {
+    // The last good list stands.
+    if (!have_endpoints_)
+      resolver_failure_ = Status(StatusCode::kUnavailable, "target '" + target_text_ + "': " + found.error().message());
+    return update_state();
+  }
+  have_endpoints_ = !found->empty();
+  resolver_failure_ = have_endpoints_ ? Status()
+                                      : Status(StatusCode::kUnavailable, "no endpoint is known for '" + target_text_ + "'");
+  Subchannels ordered;
+  std::map<std::string, std::shared_ptr<Subchannel>> next;
+  for (Endpoint& endpoint : *found) {
+    const std::string address = endpoint.address;
+    if (next.contains(address)) continue;
+    std::shared_ptr<Subchannel> subchannel;
+    if (const auto known = subchannels_.find(address); known != subchannels_.end()) {
+      subchannel = known->second;
+      subchannel->set_endpoint(std::move(endpoint));
+    } else {
+      subchannel = std::make_shared<Subchannel>(runtime_.impl(), loop_, options_, std::move(endpoint),
+                                                [this](Subchannel& changed) { on_subchannel_changed(changed); });
+    }
+    next.emplace(address, subchannel);
+    ordered.push_back(std::move(subchannel));
+  }
+  next.swap(subchannels_);
+  balancer_->update(ordered);
+  if (std::exchange(connect_wanted_, false)) balancer_->exit_idle();
+  for (auto& [address, subchannel] : next)
+    if (!subchannels_.contains(address)) subchannel->drop();
+  update_state();
+}
+
+// ---- connections ----
+
+void ChannelImpl::on_subchannel_changed(Subchannel& subchannel) {
+  if (is_shut_down()) return;
+  const ChannelState state = subchannel.state();
+  if (resolver_ && (state == ChannelState::kTransientFailure || state == ChannelState::kIdle)) resolver_->refresh();
+  balancer_->changed(subchannel);
+  update_state();
+}
+
+void ChannelImpl::update_state() {
+  if (is_shut_down()) return;
+  ChannelState state = ChannelState::kConnecting;
+  if (!resolver_failure_.ok())
+    state = ChannelState::kTransientFailure;
+  else if (have_endpoints_)
+    state = balancer_->state();
+  state_.store(state, std::memory_order_release);
+  if (state == ChannelState::kReady)
+    ready_.set();
+  else
+    ready_.reset();
+  try_pending();
+}
+
+void ChannelImpl::connect() {
+  loop_.post([self = shared_from_this()] {
+    if (self->is_shut_down()) return;
+    self->start_resolving();
+    if (!self->have_endpoints_)
+      self->connect_wanted_ = true;
+    else if (self->state() != ChannelState::kReady)
+      self->balancer_->exit_idle();
+  });
+}
+
+// ---- calls ----
+
+bool ChannelImpl::place(ClientCallCore& call) {
+  if (!resolver_failure_.ok()) {
+    if (call.wait_for_ready()) return false;
+    call.end(resolver_failure_);
+    return true;
+  }
+  if (!have_endpoints_) return false;
+  const Pick pick = balancer_->pick();
+  if (pick.connection != nullptr) {
+    call.attach(*pick.connection);
+    return true;
+  }
+  if (!pick.failure.ok() && !call.wait_for_ready()) {
+    call.end(pick.failure);
+    return true;
+  }
+  return false;
+}
+
+void ChannelImpl::start_call(ClientCallCore& call) {
+  if (is_shut_down()) return call.end(shutdown_status());
+  start_resolving();
+  if (place(call)) return;
+  if (pending_.size() >= limits::kPendingCallsMax)
+    return call.end(Status(StatusCode::kResourceExhausted, "too many calls wait for a connection"));
+  pending_.push_back(&call);
+  if (have_endpoints_) balancer_->exit_idle();
+}
+
+void ChannelImpl::try_pending() {
+  if (pending_.empty()) return;
+  std::vector<ClientCallCore*> calls;
+  calls.swap(pending_);
+  retrying_ = &calls;
+  // A call that ends may make others end or begin: those are in `calls` or in pending_ while this runs.
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    ClientCallCore* call = std::exchange(calls[i], nullptr);
+    if (call != nullptr && !place(*call)) pending_.push_back(call);
+  }
+  retrying_ = nullptr;
+  if (!pending_.empty() && have_endpoints_ && !is_shut_down()) balancer_->exit_idle();
+}
+
+void ChannelImpl::forget(ClientCallCore& call) {
+  std::erase(pending_, &call);
+  if (retrying_ != nullptr) std::replace(retrying_->begin(), retrying_->end(), &call, static_cast<ClientCallCore*>(nullptr));
+}
+
+std::string ChannelImpl::why_waiting() const {
+  std::string text = "the deadline passed while waiting for a connection to '" + target_text_ + "'";
+  Status why = resolver_failure_;
+  for (const auto& [address, subchannel] : subchannels_)
+    if (why.ok()) why = subchannel->failure();
+  if (!why.ok()) text += ": " + why.message();
+  return text;
+}
+
+void ChannelImpl::shutdown() {
+  loop_.post([self = shared_from_this()] {
+    if (self->is_shut_down()) return;
+    self->state_.store(ChannelState::kShutdown, std::memory_order_release);
+    self->ready_.reset();
+    self->resolver_.reset();
+    const Status why(StatusCode::kCancelled, "the channel was shut down");
+    for (auto& [address, subchannel] : std::exchange(self->subchannels_, {})) subchannel->shutdown(why);
+    std::vector<ClientCallCore*> calls;
+    calls.swap(self->pending_);
+    self->retrying_ = &calls;
+    for (std::size_t i = 0; i < calls.size(); ++i)
+      if (calls[i] != nullptr) calls[i]->end(why);
+    self->retrying_ = nullptr;
+    self->balancer_.reset();
+  });
+}
+
+}  // namespace rpc
+
+Channel::Channel(Runtime& runtime, std::string_view target, ChannelOptions options)
+    : impl_(std::make_shared<rpc::ChannelImpl>(runtime, target, std::move(options))) {}
+Channel::~Channel() {
+  if (impl_) impl_->shutdown();
+}
+Channel::Channel(Channel&&) noexcept = default;
+Channel& Channel::operator=(Channel&& other) noexcept {
+  std::swap(impl_, other.impl_);
+  return *this;
+}
+ChannelState Channel::state() const { return impl_->state(); }
+void Channel::shutdown() { impl_->shutdown(); }
+
+Task<bool> Channel::wait_until_ready(TimePoint deadline) {
+  const std::shared_ptr<rpc::ChannelImpl> impl = impl_;
+  impl->connect();
+  co_return co_await impl->ready().wait_until(impl->runtime(), deadline);
+}
+
+}  // namespace minigrpc

@@ -1,0 +1,427 @@
+#include "rpc/client_call.h"
+
+#include <charconv>
+
+#include "base/limits.h"
+#include "rpc/channel_impl.h"
+#include "rpc/client_connection.h"
+#include "wire/message.h"
+#include "wire/status_mapping.h"
+#include "wire/status_trailers.h"
+#include "wire/timeout.h"
+
+namespace minigrpc {
+
+// ---- the public skin ----
+
+namespace detail {
+
+ClientCall::ClientCall(const Channel& channel, const MethodDescriptor& method, CallOptions options)
+    : core_(new rpc::ClientCallCore(channel.impl().shared_from_this(), method, std::move(options), std::nullopt)) {}
+ClientCall::ClientCall(const Channel& channel, const MethodDescriptor& method, CallOptions options,
+                       Result<Buffer> request)
+    : core_(new rpc::ClientCallCore(channel.impl().shared_from_this(), method, std::move(options),
+                                    std::move(request))) {}
+ClientCall::~ClientCall() {
+  if (core_ == nullptr) return;
+  if (!core_->over()) core_->cancel(StatusCode::kCancelled);
+  core_->release();
+}
+void ClientCall::cancel() { core_->cancel(StatusCode::kCancelled); }
+
+void CallOperation::on_cancel() noexcept { call->cancel(context->cancel_reason()); }
+bool ReceiveOperation::start() { return call->start(*this); }
+bool SendOperation::start() { return call->start(*this); }
+bool FinishOperation::start() { return call->start(*this); }
+bool HeadersOperation::start() { return call->start(*this); }
+
+}  // namespace detail
+
+namespace rpc {
+
+using detail::ReceiveOutcome;
+
+// Whatever an event leads to (a resumed task may drop its call), the call is there until the event is handled.
+class ClientCallCore::Keep {
+ public:
+  explicit Keep(ClientCallCore& call) : call_(call) { call_.retain(); }
+  ~Keep() { call_.release(); }
+  Keep(const Keep&) = delete;
+  Keep& operator=(const Keep&) = delete;
+
+ private:
+  ClientCallCore& call_;
+};
+
+ClientCallCore::ClientCallCore(std::shared_ptr<ChannelImpl> channel, const MethodDescriptor& method,
+                               CallOptions options, std::optional<Result<Buffer>> request)
+    : channel_(std::move(channel)),
+      loop_(channel_->loop()),
+      method_(method),
+      options_(std::move(options)),
+      retries_left_(limits::kTransparentRetriesMax),
+      inbox_(channel_->options().received_message_size_max) {
+  if (!request) return;
+  half_closed_ = true;
+  if (*request) {
+    wire::prepend_message_prefix(**request);
+    replay_size_ = (*request)->size();
+    replay_.push_back(std::move(**request));
+  } else {
+    status_ = std::move(*request).error();  // begin() ends the call with it
+  }
+}
+
+void ClientCallCore::release() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  delete this;
+}
+
+// ---- from any thread to the loop ----
+
+template <class Operation>
+bool ClientCallCore::dispatch(Operation& operation, bool (ClientCallCore::*handle)(Operation&)) {
+  if (loop_.is_current()) {
+    if (!begun_) begin(*operation.context);
+    return (this->*handle)(operation);
+  }
+  retain();
+  loop_.post([this, &operation, handle] {
+    if (!begun_) begin(*operation.context);
+    if (!(this->*handle)(operation)) complete(operation);
+    release();
+  });
+  return true;
+}
+
+bool ClientCallCore::start(detail::ReceiveOperation& operation) { return dispatch(operation, &ClientCallCore::receive); }
+bool ClientCallCore::start(detail::SendOperation& operation) { return dispatch(operation, &ClientCallCore::send); }
+bool ClientCallCore::start(detail::HeadersOperation& operation) { return dispatch(operation, &ClientCallCore::headers); }
+bool ClientCallCore::start(detail::FinishOperation& operation) {
+  if (over()) {  // the usual case: the answer and the status came together
+    operation.status = status_;
+    return false;
+  }
+  return dispatch(operation, &ClientCallCore::finish);
+}
+
+void ClientCallCore::cancel(StatusCode reason) {
+  retain();
+  loop_.post([this, reason] {
+    begun_ = true;
+    end(Status(reason, reason == StatusCode::kDeadlineExceeded ? "the deadline passed" : "the call was cancelled"));
+    release();
+  });
+}
+
+// ---- the start ----
+
+void ClientCallCore::begin(const TaskContext& context) {
+  begun_ = true;
+  if (!status_.ok()) return end(std::move(status_));
+  deadline_ = context.deadline();
+  const TimePoint now = net::Loop::now();
+  if (options_.timeout) {
+    const auto timeout = std::chrono::duration_cast<TimePoint::duration>(*options_.timeout);
+    if (timeout < TimePoint::max() - now) deadline_ = std::min(deadline_, now + timeout);
+  }
+  if (deadline_ <= now)
+    return end(Status(StatusCode::kDeadlineExceeded, "the deadline had passed before the call began"));
+  HeaderList check;
+  if (Status legal = check.add_metadata(options_.metadata); !legal.ok()) return end(std::move(legal));
+  if (deadline_ != TimePoint::max()) loop_.arm(*this, deadline_);
+  entrusted_ = true;  // the channel or the stream holds it until the end
+  retain();
+  channel_->start_call(*this);
+}
+
+void ClientCallCore::on_timer() noexcept {
+  const Keep keep(*this);
+  end(Status(StatusCode::kDeadlineExceeded,
+             stream_ == nullptr ? channel_->why_waiting() : std::string("the deadline passed before the answer came")));
+}
+
+void ClientCallCore::attach(ClientConnection& connection) {
+  const Keep keep(*this);
+  char timeout[12];
+  HeaderList fields;
+  fields.add({":method", "POST"});
+  fields.add({":scheme", "http"});
+  fields.add({":path", method_.path});
+  fields.add({":authority", channel_->authority()});
+  fields.add({"te", "trailers"});
+  fields.add({"content-type", "application/grpc"});
+  fields.add({"user-agent", channel_->user_agent()});
+  if (deadline_ != TimePoint::max())
+    fields.add({"grpc-timeout", wire::format_timeout(deadline_ - net::Loop::now(), timeout)});
+  const Status legal = fields.add_metadata(options_.metadata);
+  detail::require(legal.ok(), "metadata was checked at the call's begin");
+
+  const bool bodiless = replay_.empty() && half_closed_;
+  h2::Stream* stream = connection.h2().submit_request(fields.views(), bodiless, this);
+  if (stream == nullptr) return channel_->start_call(*this);  // its ids are used up: another one
+  connection_ = &connection;
+  stream_ = stream;
+  if (options_.details != nullptr) options_.details->peer = connection.address();
+  const bool replay = replayable_ && replay_size_ <= limits::kReplaySizeMax;
+  for (Buffer& message : replay_)
+    connection.h2().send(*stream, replay ? Buffer::copy_of(message.bytes()) : std::move(message));
+  if (!replay) {
+    replay_.clear();
+    replayable_ = false;
+  }
+  if (half_closed_ && !bodiless) connection.h2().end(*stream);
+  if (sending_ != nullptr && stream->queued_size() <= limits::kStreamQueuedSizeMax)
+    complete(*std::exchange(sending_, nullptr));
+  else if (sending_ != nullptr)
+    connection.h2().notify_writable(*stream);
+  connection.touch();
+}
+
+// ---- sending ----
+
+bool ClientCallCore::send(detail::SendOperation& operation) {
+  if (ended() || half_closed_) return false;
+  if (operation.message) {
+    wire::prepend_message_prefix(*operation.message);
+    submit(*std::move(operation.message));
+  }
+  if (operation.last) half_close();
+  operation.accepted = true;
+  const std::size_t queued = stream_ != nullptr ? stream_->queued_size() : replay_size_;
+  if (queued <= limits::kStreamQueuedSizeMax) return false;
+  if (stream_ != nullptr) connection_->h2().notify_writable(*stream_);
+  sending_ = &operation;
+  return true;
+}
+
+void ClientCallCore::submit(Buffer message) {
+  if (replayable_) {
+    replay_size_ += message.size();
+    if (stream_ == nullptr) {
+      replay_.push_back(std::move(message));
+      return;
+    }
+    if (replay_size_ <= limits::kReplaySizeMax) {
+      replay_.push_back(Buffer::copy_of(message.bytes()));
+    } else {
+      replayable_ = false;
+      replay_.clear();
+    }
+  }
+  connection_->h2().send(*stream_, std::move(message));
+  connection_->touch();
+}
+
+void ClientCallCore::half_close() {
+  half_closed_ = true;
+  if (stream_ == nullptr) return;
+  connection_->h2().end(*stream_);
+  connection_->touch();
+}
+
+void ClientCallCore::on_writable() {
+  const Keep keep(*this);
+  if (sending_ != nullptr) complete(*std::exchange(sending_, nullptr));
+}
+
+// ---- receiving ----
+
+void ClientCallCore::on_headers(std::span<const HeaderView> fields, bool end_stream) {
+  const Keep keep(*this);
+  if (headers_arrived_ || (end_stream && http_status_ == 0)) return read_trailers(fields);  // or Trailers-Only
+  read_headers(fields);
+}
+
+void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
+  std::string_view content_type;
+  std::string_view encoding;
+  int http_status = 0;
+  for (const HeaderView& field : fields) {
+    if (field.name == ":status") std::from_chars(field.value.data(), field.value.data() + field.value.size(), http_status);
+    if (field.name == "content-type") content_type = field.value;
+    if (field.name == "grpc-encoding") encoding = field.value;
+  }
+  if (http_status >= 100 && http_status < 200) return;
+  http_status_ = http_status;
+  headers_arrived_ = true;
+  replay_.clear();
+  replayable_ = false;
+  if (http_status != 200) {
+    return end(Status(wire::status_code_from_http(http_status),
+                      "the server answered with HTTP status " + std::to_string(http_status)));
+  }
+  if (!wire::grpc_content_subtype(content_type)) {
+    return end(Status(StatusCode::kUnknown,
+                      "the server's answer is not gRPC: content-type '" + std::string(content_type) + "'"));
+  }
+  if (!encoding.empty() && encoding != "identity") {
+    return end(Status(StatusCode::kInternal,
+                      "the server chose grpc-encoding '" + std::string(encoding) + "', which was not offered"));
+  }
+  if (options_.details != nullptr) {
+    for (const HeaderView& field : fields) {
+      if (!receive_metadata(field, options_.details->headers))
+        return end(Status(StatusCode::kInternal, "malformed base64 in metadata '" + std::string(field.name) + "'"));
+    }
+  }
+  if (heading_ == nullptr) return;
+  heading_->arrived = true;
+  complete(*std::exchange(heading_, nullptr));
+}
+
+void ClientCallCore::read_trailers(std::span<const HeaderView> fields) {
+  int http_status = http_status_;
+  for (const HeaderView& field : fields)
+    if (field.name == ":status") std::from_chars(field.value.data(), field.value.data() + field.value.size(), http_status);
+  Status status = wire::status_from_trailers(fields, http_status);
+  if (options_.details != nullptr)
+    for (const HeaderView& field : fields) receive_metadata(field, options_.details->trailers);
+  if (status.ok())
+    if (Status cut = inbox_.finish(); !cut.ok()) status = std::move(cut);
+  end(std::move(status));
+}
+
+void ClientCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) {
+  const Keep keep(*this);
+  if (!headers_arrived_) return end(Status(StatusCode::kInternal, "the server sent data before its headers"));
+  Status fed = inbox_.feed(bytes, [this](std::span<const std::byte> message) { return deliver(message); });
+  if (!fed.ok()) return end(std::move(fed));
+  if (ended()) return;
+  if (single_response() && inbox_.count() + (message_delivered_ ? 1 : 0) > 1)
+    return end(Status(StatusCode::kUnimplemented, "the method answers with one message, the server sent more"));
+  give_back_window();
+  if (end_stream) end(wire::status_from_trailers({}, http_status_));
+}
+
+// Into the waiting operation's target; false where none waits.
+bool ClientCallCore::deliver(std::span<const std::byte> message) {
+  if (receiving_ == nullptr || message_delivered_) return false;
+  detail::ReceiveOperation& operation = *receiving_;
+  if (!operation.target.parse(operation.target.message, message)) {
+    end(Status(StatusCode::kInternal, "the response message could not be parsed"));
+    return true;
+  }
+  operation.outcome = ReceiveOutcome::kMessage;
+  if (single_response()) {
+    message_delivered_ = true;  // the operation completes with the status: one resumption, not two
+  } else {
+    receiving_ = nullptr;
+    complete(operation);
+  }
+  return true;
+}
+
+bool ClientCallCore::receive(detail::ReceiveOperation& operation) {
+  operation.outcome = ReceiveOutcome::kEnd;
+  if (inbox_.count() > 0) {
+    const Buffer message = inbox_.pop();
+    give_back_window();
+    if (operation.target.parse(operation.target.message, message.bytes())) {
+      operation.outcome = ReceiveOutcome::kMessage;
+      return false;
+    }
+    end(Status(StatusCode::kInternal, "the response message could not be parsed"));
+    return false;
+  }
+  if (ended()) return false;
+  receiving_ = &operation;
+  return true;
+}
+
+bool ClientCallCore::finish(detail::FinishOperation& operation) {
+  if (!ended() && !half_closed_) half_close();
+  if (ended()) {
+    operation.status = status_;
+    return false;
+  }
+  // What nobody will read must not stop the server.
+  inbox_.discard();
+  discarding_ = true;
+  give_back_window();
+  finishing_ = &operation;
+  return true;
+}
+
+bool ClientCallCore::headers(detail::HeadersOperation& operation) {
+  operation.arrived = headers_arrived_;
+  if (headers_arrived_ || ended()) return false;
+  heading_ = &operation;
+  return true;
+}
+
+void ClientCallCore::give_back_window() {
+  if (discarding_) inbox_.discard();
+  if (stream_ == nullptr) return;
+  connection_->h2().consume(*stream_, inbox_.release_window());
+  connection_->touch();
+}
+
+// ---- the end ----
+
+bool ClientCallCore::retry(bool unseen) {
+  if (!unseen || headers_arrived_ || !replayable_ || retries_left_ == 0 || channel_->is_shut_down()) return false;
+  --retries_left_;
+  channel_->start_call(*this);
+  return true;
+}
+
+void ClientCallCore::on_closed(std::uint32_t error_code, bool unseen) {
+  const Keep keep(*this);
+  stream_ = nullptr;
+  connection_ = nullptr;
+  if (retry(unseen)) return;
+  if (error_code == 0) return end(wire::status_from_trailers({}, http_status_));
+  end(Status(wire::status_code_from_http2_error(error_code),
+             "the server reset the stream: " + std::string(wire::http2_error_name(error_code))));
+}
+
+void ClientCallCore::on_connection_lost(const Status& why, bool unseen) {
+  const Keep keep(*this);
+  stream_ = nullptr;
+  connection_ = nullptr;
+  if (retry(unseen)) return;
+  end(why);
+}
+
+void ClientCallCore::detach_stream() {
+  if (stream_ == nullptr) return;
+  stream_->user = nullptr;
+  connection_->h2().reset(*stream_, h2::ErrorCode::kCancel);
+  connection_->touch();
+  stream_ = nullptr;
+  connection_ = nullptr;
+}
+
+void ClientCallCore::end(Status status) {
+  if (ended()) return;
+  if (armed()) loop_.disarm(*this);
+  detach_stream();
+  channel_->forget(*this);
+  inbox_.close();
+  replay_.clear();
+  status_ = std::move(status);
+  ended_.store(true, std::memory_order_release);
+  const bool entrusted = std::exchange(entrusted_, false);
+  complete_all();
+  if (entrusted) release();
+}
+
+void ClientCallCore::complete_all() {
+  if (auto* operation = std::exchange(heading_, nullptr)) complete(*operation);
+  if (auto* operation = std::exchange(sending_, nullptr)) {
+    operation->accepted = false;
+    complete(*operation);
+  }
+  if (auto* operation = std::exchange(receiving_, nullptr)) complete(*operation);
+  if (auto* operation = std::exchange(finishing_, nullptr)) {
+    operation->status = status_;
+    complete(*operation);
+  }
+}
+
+// On its task's executor. Nothing of the operation is touched afterwards.
+void ClientCallCore::complete(detail::CallOperation& operation) { detail::resume(*operation.context, operation.waiter); }
+
+}  // namespace rpc
+}  // namespace minigrpc

@@ -1,0 +1,174 @@
+#include "rpc/client_connection.h"
+
+#include <cstring>
+
+#include "base/limits.h"
+#include "rpc/client_call.h"
+#include "wire/status_mapping.h"
+
+namespace minigrpc::rpc {
+
+ClientConnection::ClientConnection(net::Loop& loop, net::Socket socket, std::string address)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      h2_(h2::Role::kClient, {.concurrent_streams_max = 0,
+                              .stream_window_size = limits::kStreamWindowSize,
+                              .connection_window_size = limits::kConnectionWindowSize,
+                              .header_list_size_max = limits::kHeaderListSizeMax}),
+      address_(std::move(address)) {}
+
+ClientConnection::~ClientConnection() = default;
+
+void ClientConnection::start(Owner& owner, TimePoint settings_deadline) {
+  owner_ = &owner;
+  loop_.arm(*this, settings_deadline);
+  touch();
+  wait_readable();
+}
+
+void ClientConnection::on_timer() noexcept {
+  close(Status(StatusCode::kUnavailable, address_ + " did not answer as an HTTP/2 server in time"));
+}
+
+void ClientConnection::wait_readable() {
+  socket_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error || self->closed_) return;
+    self->on_readable();
+  });
+}
+
+void ClientConnection::on_readable() {
+  const std::span<std::byte> buffer = loop_.receive_buffer();
+  in_turn_ = true;
+  for (int i = 0; i < limits::kReadsPerTurnMax && !closed_; ++i) {
+    const net::Socket::IoResult read = socket_.receive(buffer);
+    if (read.state == net::Socket::IoState::kWouldBlock) break;
+    if (read.state == net::Socket::IoState::kClosed) {
+      const std::string reason = read.error == 0 ? "connection closed" : std::strerror(read.error);
+      close(Status(StatusCode::kUnavailable, address_ + ": " + reason));
+      break;
+    }
+    const std::optional<h2::Error> error = h2_.receive(buffer.first(read.size));
+    process_events();
+    if (error) {
+      close(Status(StatusCode::kUnavailable, address_ + " does not speak HTTP/2 as expected: " + error->reason));
+      break;
+    }
+    if (read.size < buffer.size()) break;
+  }
+  in_turn_ = false;
+  if (closed_) return;
+  flush();
+  if (!closed_) wait_readable();
+}
+
+void ClientConnection::process_events() {
+  for (std::span<const h2::Event> events = h2_.take_events(); !events.empty(); events = h2_.take_events())
+    for (const h2::Event& event : events) process(event);
+}
+
+void ClientConnection::process(const h2::Event& event) {
+  auto* call = event.stream != nullptr ? static_cast<ClientCallCore*>(event.stream->user) : nullptr;
+  switch (event.kind) {
+    case h2::EventKind::kHeaders:
+      if (call != nullptr) call->on_headers(h2_.headers(event), event.end_stream);
+      break;
+    case h2::EventKind::kData:
+      if (call != nullptr)
+        call->on_data(event.data, event.end_stream);
+      else
+        h2_.consume(*event.stream, event.data.size());
+      break;
+    case h2::EventKind::kWritable:
+      if (call != nullptr) call->on_writable();
+      break;
+    case h2::EventKind::kClosed:
+      if (call != nullptr) {
+        const bool unseen = !event.stream->request_sent() ||
+                            event.error_code == static_cast<std::uint32_t>(h2::ErrorCode::kRefusedStream);
+        event.stream->user = nullptr;
+        call->on_closed(event.error_code, unseen);
+      }
+      break;
+    case h2::EventKind::kSettings:
+      if (ready_) break;
+      ready_ = true;
+      loop_.disarm(*this);
+      if (owner_ != nullptr) owner_->on_ready(*this);
+      break;
+    case h2::EventKind::kGoaway: {
+      draining_ = true;
+      std::string reason = address_ + " is going away";
+      if (event.error_code != 0) reason += ": " + std::string(wire::http2_error_name(event.error_code));
+      unusable(Status(StatusCode::kUnavailable, std::move(reason)));
+      break;
+    }
+    case h2::EventKind::kPingAck:
+      break;
+  }
+}
+
+void ClientConnection::flush() {
+  if (closed_ || waiting_writable_) return;
+  const auto keep = shared_from_this();
+  in_turn_ = true;
+  while (!closed_) {
+    const std::span<const std::byte> bytes = h2_.output();
+    process_events();
+    if (closed_ || bytes.empty()) break;
+    const net::Socket::IoResult sent = socket_.send(bytes);
+    if (sent.state == net::Socket::IoState::kWouldBlock) {
+      wait_writable();
+      break;
+    }
+    if (sent.state == net::Socket::IoState::kClosed) {
+      close(Status(StatusCode::kUnavailable, address_ + ": " + std::strerror(sent.error)));
+      break;
+    }
+    h2_.consume_output(sent.size);
+  }
+  in_turn_ = false;
+  close_if_idle();
+}
+
+void ClientConnection::wait_writable() {
+  waiting_writable_ = true;
+  socket_.wait_writable([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error || self->closed_) return;
+    self->waiting_writable_ = false;
+    self->flush();
+  });
+}
+
+void ClientConnection::unusable(const Status& why) {
+  if (Owner* owner = std::exchange(owner_, nullptr)) owner->on_unusable(*this, why);
+}
+
+void ClientConnection::drain() {
+  draining_ = true;
+  owner_ = nullptr;
+  if (!closed_) touch();  // flush() closes it once it is idle
+}
+
+void ClientConnection::close_if_idle() {
+  if (closed_) return;
+  if (!h2_.alive() || (draining_ && h2_.stream_count() == 0 && !waiting_writable_))
+    close(Status(StatusCode::kUnavailable, address_ + ": connection closed"));
+}
+
+void ClientConnection::close(const Status& why) {
+  if (closed_) return;
+  const auto keep = shared_from_this();
+  closed_ = true;
+  socket_.close();
+  loop_.disarm(*this);
+  loop_.cancel_flush(*this);
+  // The owner first: a call that may be sent again must find another connection.
+  unusable(why);
+  h2_.for_each_stream([&why](h2::Stream& stream) {
+    auto* call = static_cast<ClientCallCore*>(std::exchange(stream.user, nullptr));
+    call->on_connection_lost(why, !stream.request_sent());
+  });
+}
+
+}  // namespace minigrpc::rpc

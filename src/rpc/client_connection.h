@@ -1,0 +1,70 @@
+// ClientConnection: one connected socket of a channel: carries calls, and says when it can take them and when it is over.
+//
+// Thread rule: its loop.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "h2/connection.h"
+#include "net/socket.h"
+
+namespace minigrpc::rpc {
+
+class ClientConnection final : public std::enable_shared_from_this<ClientConnection>,
+                               private net::Flushable,
+                               private net::Timer {
+ public:
+  class Owner {
+   public:
+    // The server's SETTINGS are here: calls may go.
+    virtual void on_ready(ClientConnection& connection) = 0;
+    // It takes no new call (GOAWAY, or gone). Called once, also where it never was ready.
+    virtual void on_unusable(ClientConnection& connection, const Status& why) = 0;
+
+   protected:
+    virtual ~Owner() = default;
+  };
+
+  ClientConnection(net::Loop& loop, net::Socket socket, std::string address);
+  ~ClientConnection() override;
+
+  // `owner` is borrowed until on_unusable() or disown().
+  void start(Owner& owner, TimePoint settings_deadline);
+  void disown() { owner_ = nullptr; }
+  // Lets its calls end, then closes.
+  void drain();
+  // Ends its calls with UNAVAILABLE and `why`.
+  void close(const Status& why);
+
+  h2::Connection& h2() { return h2_; }
+  const std::string& address() const { return address_; }
+  bool usable() const { return !closed_ && !draining_ && h2_.accepts_requests(); }
+  void touch() {
+    if (!in_turn_) loop_.flush_later(*this);
+  }
+
+ private:
+  void flush() override;
+  void on_timer() noexcept override;
+  void wait_readable();
+  void on_readable();
+  void wait_writable();
+  void process_events();
+  void process(const h2::Event& event);
+  void unusable(const Status& why);
+  void close_if_idle();
+
+  net::Loop& loop_;
+  net::Socket socket_;
+  h2::Connection h2_;
+  const std::string address_;
+  Owner* owner_ = nullptr;
+  bool in_turn_ = false;
+  bool waiting_writable_ = false;
+  bool ready_ = false;
+  bool draining_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace minigrpc::rpc

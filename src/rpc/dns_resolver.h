@@ -1,0 +1,9 @@
+// The resolvers that need no registry: "dns" (host:port, all its addresses), "ipv4", "ipv6" and "unix".
+#pragma once
+
+namespace minigrpc::rpc {
+
+class RuntimeImpl;
+void add_builtin_resolvers(RuntimeImpl& runtime);
+
+}  // namespace minigrpc::rpc

@@ -1,0 +1,84 @@
+// Inbox: the received messages of one call, and how much of its flow-control window they hold.
+//
+// The window stays closed for complete messages that wait for their reader: that is what stops a fast sender. The bytes
+// of a message still incomplete are given back, and bounded by the message size instead. Thread rule: the call's loop.
+#pragma once
+
+#include <minigrpc/buffer.h>
+#include <minigrpc/status.h>
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "wire/message.h"
+
+namespace minigrpc::rpc {
+
+class Inbox {
+ public:
+  explicit Inbox(std::size_t message_size_max) : reader_({.message_size_max = message_size_max}) {}
+
+  // A message that is alone in `bytes` and ends there, where nothing came before it. Empty span with null data: it is
+  // not so simple.
+  std::span<const std::byte> take_only(std::span<const std::byte> bytes);
+  // Takes what has arrived. Each complete message is offered to `sink(span)`, which returns whether it took it;
+  // otherwise, and while others wait, it is kept. A failure ends the call.
+  template <class Sink>
+  Status feed(std::span<const std::byte> bytes, Sink sink);
+  // At the end of the stream: INTERNAL where a message was cut off.
+  Status finish() const { return reader_.finish(); }
+
+  std::size_t count() const { return messages_.size() - begin_; }
+  // The oldest message; there must be one.
+  Buffer pop();
+  // Drops the messages that wait.
+  void discard() {
+    while (count() > 0) pop();
+  }
+  // From now on what is fed is dropped.
+  void close() { closed_ = true; }
+  bool closed() const { return closed_; }
+
+  // Received bytes whose window is to be given back now; each is reported once.
+  std::size_t release_window();
+
+ private:
+  static Status compressed() {
+    return Status(StatusCode::kInternal, "a compressed message in a call without grpc-encoding");
+  }
+
+  wire::MessageReader reader_;
+  std::vector<Buffer> messages_;  // from begin_
+  std::size_t begin_ = 0;
+  std::size_t messages_size_ = 0;  // with their prefixes
+  std::size_t window_held_ = 0;
+  bool closed_ = false;
+};
+
+template <class Sink>
+Status Inbox::feed(std::span<const std::byte> bytes, Sink sink) {
+  window_held_ += bytes.size();
+  while (!closed_) {
+    if (count() == 0) {
+      if (const auto whole = reader_.take_whole(bytes)) {
+        if (whole->compressed) return compressed();
+        if (sink(whole->bytes)) continue;
+        messages_size_ += whole->bytes.size() + wire::kMessagePrefixSize;
+        messages_.push_back(Buffer::copy_of(whole->bytes));
+        continue;
+      }
+    }
+    Result<std::optional<wire::Message>> next = reader_.next(bytes);
+    if (!next) return std::move(next).error();
+    if (!*next) return Status();
+    if ((*next)->compressed) return compressed();
+    Buffer message = std::move((*next)->bytes);
+    if (count() == 0 && sink(message.bytes())) continue;
+    messages_size_ += message.size() + wire::kMessagePrefixSize;
+    messages_.push_back(std::move(message));
+  }
+  return Status();
+}
+
+}  // namespace minigrpc::rpc

@@ -1,0 +1,173 @@
+#include "rpc/runtime_impl.h"
+
+#include <boost/asio/signal_set.hpp>
+
+#include "rpc/dns_resolver.h"
+
+namespace minigrpc {
+
+namespace rpc {
+
+// ---- WorkerPool ----
+
+WorkerPool::~WorkerPool() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void WorkerPool::submit(std::function<void()> work) {
+  std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(work));
+  if (idle_ < queue_.size() && threads_.size() < threads_max_)
+    threads_.emplace_back([this] { run(); });
+  else
+    wake_.notify_one();
+}
+
+void WorkerPool::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_;
+    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    --idle_;
+    if (queue_.empty()) return;  // stopping, and what was submitted is done
+    std::function<void()> work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    work = nullptr;
+    lock.lock();
+  }
+}
+
+// ---- RuntimeImpl ----
+
+RuntimeImpl::RuntimeImpl(const RuntimeOptions& options) : workers_(options.blocking_threads_max) {
+  unsigned count = options.loops != 0 ? options.loops : std::thread::hardware_concurrency();
+  for (unsigned i = 0; i < std::max(count, 1u); ++i) loops_.push_back(std::make_unique<net::Loop>());
+  add_builtin_resolvers(*this);
+}
+
+RuntimeImpl::~RuntimeImpl() {
+  for (auto& loop : loops_) loop->stop();
+}
+
+net::Loop& RuntimeImpl::here_or_next() {
+  net::Loop* current = net::Loop::current();
+  for (auto& loop : loops_)
+    if (loop.get() == current) return *loop;
+  return next_loop();
+}
+
+void RuntimeImpl::add_resolver(std::string scheme, ResolverFactory factory) {
+  std::lock_guard lock(resolvers_mutex_);
+  resolvers_[std::move(scheme)] = std::move(factory);
+}
+
+Result<ResolverFactory> RuntimeImpl::find_resolver(const std::string& scheme) {
+  std::lock_guard lock(resolvers_mutex_);
+  const auto found = resolvers_.find(scheme);
+  if (found != resolvers_.end()) return found->second;
+  std::string hint = scheme == "etcd" ? ": call minigrpc::discovery::install(runtime) first" : "";
+  return Status(StatusCode::kInvalidArgument, "no resolver for the scheme '" + scheme + "'" + hint);
+}
+
+}  // namespace rpc
+
+void add_resolver(Runtime& runtime, std::string scheme, ResolverFactory factory) {
+  runtime.impl().add_resolver(std::move(scheme), std::move(factory));
+}
+
+// ---- Runtime ----
+
+Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<rpc::RuntimeImpl>(options)) {}
+Runtime::~Runtime() = default;
+
+void Runtime::submit_blocking(std::function<void()> work) { impl_->workers().submit(std::move(work)); }
+
+Task<bool> Runtime::sleep_for(std::chrono::nanoseconds duration) {
+  const TimePoint now = net::Loop::now();
+  const auto wanted = std::chrono::duration_cast<TimePoint::duration>(duration);
+  return sleep_until(wanted >= TimePoint::max() - now ? TimePoint::max() : now + wanted);
+}
+
+namespace {
+
+// A sleep of a task that runs on one of our loops: the awaiter is the timer.
+class LoopSleep final : public net::Timer, public CancelNode {
+ public:
+  LoopSleep(net::Loop& loop, TimePoint until) : loop_(loop), until_(until) {}
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> awaiter) {
+    TaskContext& context = *awaiter.promise().context;
+    if (context.cancelled()) return false;
+    awaiter_ = awaiter;
+    context.attach(*this);
+    loop_.arm(*this, until_);
+    return true;
+  }
+  bool await_resume() const noexcept { return elapsed_; }
+
+  void on_timer() noexcept override {
+    elapsed_ = true;
+    detach();
+    awaiter_.resume();
+  }
+  void on_cancel() noexcept override {
+    loop_.disarm(*this);
+    loop_.post(awaiter_);
+  }
+
+ private:
+  net::Loop& loop_;
+  TimePoint until_;
+  bool elapsed_ = false;
+  std::coroutine_handle<> awaiter_;
+};
+
+}  // namespace
+
+Task<bool> Runtime::sleep_until(TimePoint time) {
+  TaskContext& context = co_await current_context();
+  net::Loop* loop = net::Loop::current();
+  if (loop != nullptr && &context.executor() == loop) {
+    LoopSleep sleep(*loop, time);
+    co_return co_await sleep;
+  }
+  AsyncEvent never;
+  co_await never.wait_until(*this, time);
+  co_return !context.cancelled();
+}
+
+namespace {
+struct SignalWait : std::enable_shared_from_this<SignalWait> {
+  explicit SignalWait(net::Loop& at) : loop(at), set(at.io()) {}
+  void start(const std::vector<int>& signals) {
+    boost::system::error_code ignored;
+    for (const int wanted : signals) set.add(wanted, ignored);
+    set.async_wait([self = shared_from_this()](const boost::system::error_code& error, int signal_number) {
+      if (!error) self->number = signal_number;
+      self->arrived.set();
+    });
+  }
+  net::Loop& loop;
+  boost::asio::signal_set set;
+  int number = 0;
+  AsyncEvent arrived;
+};
+}  // namespace
+
+Task<int> Runtime::wait_for_signal(std::vector<int> signals) {
+  auto wait = std::make_shared<SignalWait>(*impl_->loops().front());
+  wait->start(signals);  // at once: a signal that comes now must not end the program
+  if (co_await wait->arrived.wait()) co_return wait->number;
+  wait->loop.post([wait] { wait->set.cancel(); });
+  co_return 0;
+}
+
+}  // namespace minigrpc

@@ -1,0 +1,129 @@
+#include <minigrpc/server.h>
+
+#include "net/address.h"
+#include "rpc/server_connection.h"
+#include "rpc/server_impl.h"
+
+namespace minigrpc {
+
+namespace rpc {
+
+ServerImpl::ServerImpl(Runtime& runtime, const ServerOptions& options) : runtime_(runtime), options_(options) {
+  for (auto& loop : runtime.impl().loops()) shares_.push_back(std::make_unique<LoopShare>(*loop));
+}
+
+void ServerImpl::add(Service& service) {
+  std::lock_guard lock(mutex_);
+  detail::require(listeners_.empty(), "Server::add() after listen()");
+  services_.insert(service.service_name());
+  for (const Service::Method& method : service.service_methods())
+    methods_[method.descriptor.path] = {&service, &method};
+}
+
+const BoundMethod* ServerImpl::find(std::string_view path) const {
+  const auto found = methods_.find(path);
+  return found != methods_.end() ? &found->second : nullptr;
+}
+
+Result<std::uint16_t> ServerImpl::listen(std::string_view text) {
+  Result<net::Address> address = net::parse_address(text);
+  if (!address) return std::move(address).error();
+  net::Loop& loop = shares_.front()->loop;
+  Result<std::shared_ptr<net::Listener>> opened = net::Listener::open(loop, *address);
+  if (!opened) return std::move(opened).error();
+  std::shared_ptr<net::Listener> listener = *opened;
+  {
+    std::lock_guard lock(mutex_);
+    if (draining_) return Status(StatusCode::kFailedPrecondition, "the server is shutting down");
+    listeners_.push_back(listener);
+  }
+  std::vector<net::Loop*> targets;
+  for (auto& share : shares_) targets.push_back(&share->loop);
+  loop.post([self = shared_from_this(), listener, targets] {
+    listener->start(targets, [self](net::Loop& target, net::Socket socket) {
+      self->accepted(target, std::move(socket));
+    });
+  });
+  return listener->port();
+}
+
+ServerImpl::LoopShare& ServerImpl::share_of(net::Loop& loop) {
+  for (auto& share : shares_)
+    if (&share->loop == &loop) return *share;
+  detail::contract_violation("a connection on a foreign loop");
+}
+
+void ServerImpl::accepted(net::Loop& loop, net::Socket socket) {
+  LoopShare& share = share_of(loop);
+  if (share.draining) return socket.close();
+  std::make_shared<ServerConnection>(shared_from_this(), share, std::move(socket))->start();
+}
+
+void ServerImpl::drain() {
+  std::vector<std::shared_ptr<net::Listener>> listeners;
+  {
+    std::lock_guard lock(mutex_);
+    if (draining_) return;
+    draining_ = true;
+    busy_loops_ = shares_.size();
+    listeners.swap(listeners_);
+  }
+  for (auto& share : shares_) {
+    share->loop.post([self = shared_from_this(), share = share.get(), listeners] {
+      if (share == self->shares_.front().get())
+        for (const auto& listener : listeners) listener->close();
+      share->draining = true;
+      const std::vector<ServerConnection*> connections(share->connections.begin(), share->connections.end());
+      for (ServerConnection* connection : connections)
+        if (share->connections.contains(connection)) connection->drain();
+      if (share->living == 0) self->report_idle(*share);
+    });
+  }
+}
+
+void ServerImpl::abort() {
+  for (auto& share : shares_) {
+    share->loop.post([self = shared_from_this(), share = share.get()] {
+      const std::vector<ServerConnection*> connections(share->connections.begin(), share->connections.end());
+      for (ServerConnection* connection : connections)
+        if (share->connections.contains(connection)) connection->abort();
+    });
+  }
+}
+
+void ServerImpl::report_idle(LoopShare& share) {
+  if (std::exchange(share.reported_idle, true)) return;
+  std::lock_guard lock(mutex_);
+  if (--busy_loops_ == 0) idle_.set();
+}
+
+}  // namespace rpc
+
+Server::Server(Runtime& runtime, ServerOptions options)
+    : runtime_(&runtime), impl_(std::make_shared<rpc::ServerImpl>(runtime, options)) {}
+
+Server::~Server() {
+  if (impl_->idle().is_set()) return;
+  detail::require(net::Loop::current() == nullptr, "a running Server was destroyed on a loop: await shutdown() first");
+  impl_->drain();
+  impl_->abort();
+  sync_wait(impl_->idle().wait());
+}
+
+void Server::add(Service& service) { impl_->add(service); }
+
+Result<std::uint16_t> Server::listen(std::string_view address) { return impl_->listen(address); }
+
+Task<void> Server::shutdown(std::chrono::nanoseconds grace) {
+  const std::shared_ptr<rpc::ServerImpl> impl = impl_;
+  Runtime& runtime = *runtime_;
+  impl->drain();
+  const TimePoint now = std::chrono::steady_clock::now();
+  const auto patience = std::chrono::duration_cast<TimePoint::duration>(grace);
+  const TimePoint until = patience >= TimePoint::max() - now ? TimePoint::max() : now + patience;
+  if (co_await impl->idle().wait_until(runtime, until)) co_return;
+  impl->abort();
+  co_await impl->idle().wait_uncancellable();
+}
+
+}  // namespace minigrpc

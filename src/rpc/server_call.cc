@@ -1,0 +1,303 @@
+#include "rpc/server_call.h"
+
+#include "base/limits.h"
+#include "rpc/header_list.h"
+#include "wire/status_trailers.h"
+
+namespace minigrpc {
+
+// ---- the public skin ----
+
+namespace detail {
+
+namespace {
+rpc::ServerCallCore& core(ServerCall& call) { return static_cast<rpc::ServerCallCore&>(call); }
+}  // namespace
+
+ServerContext& ServerCall::context() { return core(*this); }
+ServerReceiveOperation ServerCall::receive() {
+  ServerReceiveOperation operation;
+  operation.call = &core(*this);
+  return operation;
+}
+ServerSendOperation ServerCall::send(Buffer message, bool /*last*/) {
+  ServerSendOperation operation;
+  operation.message = std::move(message);
+  operation.call = &core(*this);
+  return operation;
+}
+void ServerCall::finish(Status status, std::optional<Buffer> response) {
+  core(*this).finish(std::move(status), std::move(response));
+}
+void ServerCall::cancel() {
+  core(*this).finish(Status(StatusCode::kInternal, "the response could not be serialized"), std::nullopt);
+}
+void ServerCall::run(Detached handler) { core(*this).run(handler); }
+
+bool ServerReceiveOperation::start() { return call->start_receive(*this); }
+bool ServerSendOperation::start() { return call->start_send(*this); }
+
+Status status_of_exception() noexcept { return Status(StatusCode::kUnknown, "the handler failed with an exception"); }
+Status status_of_unparsable_request() {
+  return Status(StatusCode::kInternal, "the request message could not be parsed");
+}
+
+}  // namespace detail
+
+namespace rpc {
+
+namespace {
+constexpr HeaderView kStatus200{":status", "200"};
+constexpr HeaderView kContentType{"content-type", "application/grpc"};
+}  // namespace
+
+ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound)
+    : ServerContext(connection.loop()),
+      connection_(&connection),
+      stream_(&stream),
+      server_(connection.server()),
+      share_(connection.share()),
+      bound_(bound),
+      peer_text_(connection.peer()),
+      inbox_(connection.server().options().received_message_size_max) {
+  method_ = bound.method->descriptor.path;
+  peer_ = *peer_text_;
+  server_.one_more(share_);
+}
+
+void ServerCallCore::set_timeout(std::chrono::nanoseconds timeout) {
+  const TimePoint now = net::Loop::now();
+  if (timeout >= TimePoint::max() - now) return;
+  const TimePoint deadline = now + std::chrono::duration_cast<TimePoint::duration>(timeout);
+  task_context_.set_deadline(deadline);
+  share_.loop.arm(*this, deadline);
+}
+
+void ServerCallCore::on_timer() noexcept {
+  if (!finished_) finish(Status(StatusCode::kDeadlineExceeded, "the deadline passed on the server"), std::nullopt);
+  cancel_handler(StatusCode::kDeadlineExceeded);
+}
+
+// ---- receiving ----
+
+void ServerCallCore::begin(bool end_stream) {
+  if (single_request()) {
+    if (end_stream) end_single();
+    return;
+  }
+  receive_closed_ = end_stream;
+  handler_started_ = true;
+  bound_.method->start(*bound_.service, *this, {});
+}
+
+void ServerCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) {
+  if (finished_ && !handler_running_) return;
+  if (single_request()) return on_single_data(bytes, end_stream);
+  // A waiting reader has its message without a copy where it lies whole in this frame.
+  Status fed = inbox_.feed(bytes, [this](std::span<const std::byte> message) {
+    if (receiving_ == nullptr) return false;
+    detail::ServerReceiveOperation& operation = *std::exchange(receiving_, nullptr);
+    if (deliver(operation, message)) operation.waiter.resume();
+    return true;
+  });
+  if (!fed.ok()) return fail(std::move(fed));
+  give_back_window();
+  if (!end_stream || receive_closed_) return;
+  if (Status cut = inbox_.finish(); !cut.ok()) return fail(std::move(cut));
+  close_receiving();
+}
+
+void ServerCallCore::on_single_data(std::span<const std::byte> bytes, bool end_stream) {
+  if (handler_started_) return;
+  // The usual call: one frame with the whole message and the end. It is parsed where it lies.
+  if (end_stream) {
+    if (const auto request = inbox_.take_only(bytes); request.data() != nullptr) {
+      handler_started_ = receive_closed_ = true;
+      return bound_.method->start(*bound_.service, *this, request);
+    }
+  }
+  Status fed = inbox_.feed(bytes, [](std::span<const std::byte>) { return false; });
+  if (!fed.ok()) return fail(std::move(fed));
+  if (inbox_.count() > 1)
+    return fail(Status(StatusCode::kUnimplemented, "the method takes one request message, the client sent more"));
+  connection_->h2().consume(*stream_, bytes.size());  // bounded by the one message
+  if (end_stream) end_single();
+}
+
+void ServerCallCore::end_single() {
+  receive_closed_ = true;
+  if (Status cut = inbox_.finish(); !cut.ok()) return fail(std::move(cut));
+  if (inbox_.count() == 0)
+    return fail(Status(StatusCode::kUnimplemented, "the method takes one request message, the client sent none"));
+  handler_started_ = true;
+  const Buffer request = inbox_.pop();
+  bound_.method->start(*bound_.service, *this, request.bytes());
+}
+
+// Parses into the operation's target. False: the call has failed, and the operation has been told.
+bool ServerCallCore::deliver(detail::ServerReceiveOperation& operation, std::span<const std::byte> message) {
+  if (operation.target.parse(operation.target.message, message)) {
+    operation.outcome = detail::ReceiveOutcome::kMessage;
+    return true;
+  }
+  operation.outcome = detail::ReceiveOutcome::kEnd;
+  fail(detail::status_of_unparsable_request());
+  if (operation.waiter) share_.loop.post(operation.waiter);
+  return false;
+}
+
+bool ServerCallCore::start_receive(detail::ServerReceiveOperation& operation) {
+  operation.outcome = detail::ReceiveOutcome::kEnd;
+  if (inbox_.count() > 0) {
+    const Buffer message = inbox_.pop();
+    give_back_window();
+    if (connection_ != nullptr) connection_->touch();
+    operation.waiter = nullptr;
+    deliver(operation, message.bytes());
+    return false;
+  }
+  if (receive_closed_) return false;
+  receiving_ = &operation;
+  return true;
+}
+
+void ServerCallCore::give_back_window() {
+  if (connection_ != nullptr) connection_->h2().consume(*stream_, inbox_.release_window());
+}
+
+void ServerCallCore::close_receiving() {
+  receive_closed_ = true;
+  if (receiving_ == nullptr) return;
+  wake(std::exchange(receiving_, nullptr)->waiter);
+}
+
+// ---- sending ----
+
+void ServerCallCore::send_headers() {
+  headers_sent_ = true;
+  if (headers_.empty()) {
+    const HeaderView fields[] = {kStatus200, kContentType};
+    return connection_->h2().submit_response(*stream_, fields, false);
+  }
+  HeaderList fields;
+  fields.add(kStatus200);
+  fields.add(kContentType);
+  if (Status bad = fields.add_metadata(headers_); !bad.ok()) {
+    fields.clear();
+    fields.add(kStatus200);
+    fields.add(kContentType);
+    connection_->h2().submit_response(*stream_, fields.views(), false);
+    return finish(std::move(bad), std::nullopt);
+  }
+  connection_->h2().submit_response(*stream_, fields.views(), false);
+}
+
+bool ServerCallCore::start_send(detail::ServerSendOperation& operation) {
+  operation.accepted = false;
+  if (finished_ || connection_ == nullptr) return false;
+  if (!headers_sent_) send_headers();
+  if (finished_) return false;
+  wire::prepend_message_prefix(operation.message);
+  connection_->h2().send(*stream_, std::move(operation.message));
+  connection_->touch();
+  operation.accepted = true;
+  if (stream_->queued_size() <= limits::kStreamQueuedSizeMax) return false;
+  connection_->h2().notify_writable(*stream_);
+  sending_ = &operation;
+  return true;
+}
+
+void ServerCallCore::on_writable() {
+  if (sending_ != nullptr) std::exchange(sending_, nullptr)->waiter.resume();
+}
+
+void ServerCallCore::finish(Status status, std::optional<Buffer> response) {
+  if (finished_) return;
+  finished_ = true;
+  if (armed()) share_.loop.disarm(*this);
+  if (connection_ == nullptr) return;
+  h2::Connection& h2 = connection_->h2();
+  connection_->touch();
+
+  HeaderList trailers;
+  const bool trailers_only = !headers_sent_ && !response && headers_.empty();
+  if (trailers_only) {
+    trailers.add(kStatus200);
+    trailers.add(kContentType);
+  } else if (!headers_sent_) {
+    finished_ = false;  // send_headers() may end the call itself, over bad metadata
+    send_headers();
+    if (std::exchange(finished_, true)) return;
+  }
+  const wire::StatusTrailers fields(status);
+  for (const HeaderView& field : fields.headers()) trailers.add(field);
+  if (!trailers_.empty() && !trailers.add_metadata(trailers_).ok()) {
+    trailers.clear();
+    if (trailers_only) {
+      trailers.add(kStatus200);
+      trailers.add(kContentType);
+    }
+    trailers.add({"grpc-status", "13"});
+    trailers.add({"grpc-message", "the handler's trailing metadata is not legal"});
+  }
+  if (trailers_only) return h2.submit_response(*stream_, trailers.views(), true);
+  if (response) {
+    wire::prepend_message_prefix(*response);
+    h2.send(*stream_, *std::move(response));
+  }
+  h2.end_with_trailers(*stream_, trailers.views());
+}
+
+void ServerCallCore::fail(Status status) {
+  finish(std::move(status), std::nullopt);
+  close_receiving();
+  cancel_handler(StatusCode::kCancelled);
+}
+
+// ---- the handler's life ----
+
+void ServerCallCore::run(detail::Detached handler) {
+  handler_running_ = true;
+  handler.start(task_context_,
+                [](void* self) noexcept {
+                  auto* call = static_cast<ServerCallCore*>(self);
+                  call->handler_running_ = false;
+                  call->release_when_done();
+                },
+                this);
+}
+
+void ServerCallCore::cancel_handler(StatusCode reason) {
+  if (!handler_running_) return;
+  task_context_.cancel(reason);
+  inbox_.close();
+  close_receiving();
+  if (sending_ != nullptr) {
+    sending_->accepted = false;
+    wake(std::exchange(sending_, nullptr)->waiter);
+  }
+}
+
+// Later, not here: the handler might end, and the call with it, under the feet of whoever found out.
+void ServerCallCore::wake(std::coroutine_handle<>& waiter) { share_.loop.post(waiter); }
+
+void ServerCallCore::on_closed() {
+  connection_ = nullptr;
+  stream_ = nullptr;
+  if (armed()) share_.loop.disarm(*this);
+  const bool abandoned = !finished_ || handler_running_;
+  finished_ = true;
+  if (abandoned) cancel_handler(StatusCode::kCancelled);
+  release_when_done();
+}
+
+void ServerCallCore::release_when_done() {
+  if (handler_running_ || stream_ != nullptr) return;
+  ServerImpl& server = server_;
+  ServerImpl::LoopShare& share = share_;
+  delete this;
+  server.one_less(share);
+}
+
+}  // namespace rpc
+}  // namespace minigrpc

@@ -1,0 +1,82 @@
+// ServerCallCore: one call on the server, between its HTTP/2 stream and its handler.
+//
+//   headers ─▶ [request message, half-close] ─▶ handler runs ─▶ finish(): headers, message, trailers
+//        a method that takes a stream starts its handler at the headers
+//
+// Deletes itself when its stream has closed and its handler's coroutine is gone. Thread rule: the connection's loop.
+#pragma once
+
+#include <minigrpc/detail/server_call.h>
+#include <minigrpc/server.h>
+
+#include <optional>
+#include <span>
+
+#include "h2/connection.h"
+#include "net/timer.h"
+#include "rpc/inbox.h"
+#include "rpc/server_connection.h"
+
+namespace minigrpc::rpc {
+
+class ServerCallCore final : public detail::ServerCall, public ServerContext, private net::Timer {
+ public:
+  ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound);
+
+  // ---- from the connection ----
+  void set_request(std::string_view authority, Metadata metadata) {
+    authority_ = authority;
+    metadata_ = std::move(metadata);
+  }
+  void set_timeout(std::chrono::nanoseconds timeout);
+  // The request's headers are complete.
+  void begin(bool end_stream);
+  void on_data(std::span<const std::byte> bytes, bool end_stream);
+  void on_writable();
+  // The stream is over; the call may be gone afterwards.
+  void on_closed();
+
+  // ---- from detail::ServerCall, the handler's side ----
+  void finish(Status status, std::optional<Buffer> response);
+  void run(detail::Detached handler);
+  bool start_receive(detail::ServerReceiveOperation& operation);
+  bool start_send(detail::ServerSendOperation& operation);
+
+ private:
+  bool single_request() const {
+    return bound_.method->descriptor.kind == MethodKind::kUnary ||
+           bound_.method->descriptor.kind == MethodKind::kServerStreaming;
+  }
+  void on_timer() noexcept override;
+  void on_single_data(std::span<const std::byte> bytes, bool end_stream);
+  void end_single();
+  // The client's messages are over, orderly or not.
+  void close_receiving();
+  bool deliver(detail::ServerReceiveOperation& operation, std::span<const std::byte> message);
+  void fail(Status status);
+  void send_headers();
+  void give_back_window();
+  // Tells the handler's task and what it waits for.
+  void cancel_handler(StatusCode reason);
+  void wake(std::coroutine_handle<>& waiter);
+  void release_when_done();
+
+  ServerConnection* connection_;  // null once the stream is over
+  h2::Stream* stream_;
+  ServerImpl& server_;
+  ServerImpl::LoopShare& share_;
+  const BoundMethod& bound_;
+  std::shared_ptr<const std::string> peer_text_;
+
+  Inbox inbox_;
+  detail::ServerReceiveOperation* receiving_ = nullptr;
+  detail::ServerSendOperation* sending_ = nullptr;
+
+  bool handler_started_ = false;
+  bool handler_running_ = false;
+  bool headers_sent_ = false;
+  bool finished_ = false;         // status sent, or nobody left to send it to
+  bool receive_closed_ = false;   // no message will come any more
+};
+
+}  // namespace minigrpc::rpc

@@ -1,0 +1,267 @@
+#include "rpc/server_connection.h"
+
+#include "base/limits.h"
+#include "rpc/header_list.h"
+#include "rpc/server_call.h"
+#include "wire/status_mapping.h"
+#include "wire/status_trailers.h"
+#include "wire/timeout.h"
+
+namespace minigrpc::rpc {
+
+namespace {
+
+h2::Settings settings_of(const ServerOptions& options) {
+  return {.concurrent_streams_max = options.concurrent_streams_max,
+          .stream_window_size = limits::kStreamWindowSize,
+          .connection_window_size = limits::kConnectionWindowSize,
+          .header_list_size_max = limits::kHeaderListSizeMax};
+}
+
+// What a request's header block says, in gRPC's terms.
+struct RequestHeaders {
+  std::string_view method;
+  std::string_view path;
+  std::string_view authority;
+  std::string_view content_type;
+  std::string_view encoding;
+  std::optional<std::chrono::nanoseconds> timeout;
+  Metadata metadata;
+  Status problem;
+};
+
+RequestHeaders read_request(std::span<const HeaderView> fields) {
+  RequestHeaders request;
+  for (const HeaderView& field : fields) {
+    if (field.name == ":method") {
+      request.method = field.value;
+    } else if (field.name == ":path") {
+      request.path = field.value;
+    } else if (field.name == ":authority" || (field.name == "host" && request.authority.empty())) {
+      request.authority = field.value;
+    } else if (field.name == "content-type") {
+      request.content_type = field.value;
+    } else if (field.name == "grpc-encoding") {
+      request.encoding = field.value;
+    } else if (field.name == "grpc-timeout") {
+      request.timeout = wire::parse_timeout(field.value);
+      if (!request.timeout) request.problem = Status(StatusCode::kInternal, "malformed grpc-timeout");
+    } else if (!receive_metadata(field, request.metadata)) {
+      request.problem = Status(StatusCode::kInternal, "malformed base64 in metadata '" + std::string(field.name) + "'");
+    }
+  }
+  return request;
+}
+
+Status unknown_method(const ServerImpl& server, std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (!path.starts_with('/') || slash == 0 || slash == std::string_view::npos)
+    return Status(StatusCode::kUnimplemented, "malformed method name");
+  const std::string service(path.substr(1, slash - 1));
+  if (!server.has_service(service)) return Status(StatusCode::kUnimplemented, "unknown service " + service);
+  return Status(StatusCode::kUnimplemented,
+                "unknown method " + std::string(path.substr(slash + 1)) + " for service " + service);
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImpl::LoopShare& share, net::Socket socket)
+    : server_(std::move(server)),
+      share_(share),
+      socket_(std::move(socket)),
+      h2_(h2::Role::kServer, settings_of(server_->options())),
+      peer_(std::make_shared<const std::string>(socket_.peer())) {}
+
+ServerConnection::~ServerConnection() = default;
+
+void ServerConnection::start() {
+  share_.connections.insert(this);
+  server_->one_more(share_);
+  share_.loop.arm(*this, net::Loop::now() + limits::kHandshakeMax);
+  flush();
+  if (!closed_) wait_readable();
+}
+
+void ServerConnection::wait_readable() {
+  socket_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error || self->closed_) return;
+    self->on_readable();
+  });
+}
+
+void ServerConnection::on_readable() {
+  in_turn_ = true;
+  const bool open = read_and_process();
+  in_turn_ = false;
+  if (!open) return close();
+  flush();
+  if (!closed_) wait_readable();
+}
+
+// False: the peer is gone.
+bool ServerConnection::read_and_process() {
+  const std::span<std::byte> buffer = share_.loop.receive_buffer();
+  for (int i = 0; i < limits::kReadsPerTurnMax; ++i) {
+    const net::Socket::IoResult read = socket_.receive(buffer);
+    if (read.state == net::Socket::IoState::kWouldBlock) return true;
+    if (read.state == net::Socket::IoState::kClosed) return false;
+    if (!lingering_ && !failed_) {
+      failed_ = h2_.receive(buffer.first(read.size)).has_value();
+      process_events();
+    }
+    if (read.size < buffer.size()) return true;
+  }
+  return true;
+}
+
+void ServerConnection::process_events() {
+  for (std::span<const h2::Event> events = h2_.take_events(); !events.empty(); events = h2_.take_events())
+    for (const h2::Event& event : events) process(event);
+}
+
+void ServerConnection::process(const h2::Event& event) {
+  auto* call = event.stream != nullptr ? static_cast<ServerCallCore*>(event.stream->user) : nullptr;
+  switch (event.kind) {
+    case h2::EventKind::kHeaders:
+      if (call == nullptr)
+        begin_call(event);
+      else  // request trailers: gRPC has none, but their end counts
+        call->on_data({}, event.end_stream);
+      break;
+    case h2::EventKind::kData:
+      if (call != nullptr)
+        call->on_data(event.data, event.end_stream);
+      else
+        h2_.consume(*event.stream, event.data.size());
+      break;
+    case h2::EventKind::kWritable:
+      if (call != nullptr) call->on_writable();
+      break;
+    case h2::EventKind::kClosed:
+      if (call != nullptr) {
+        event.stream->user = nullptr;
+        call->on_closed();
+      }
+      break;
+    case h2::EventKind::kSettings:
+      if (!settled_) share_.loop.disarm(*this);
+      settled_ = true;
+      break;
+    case h2::EventKind::kPingAck:
+      if (draining_) h2_.submit_goaway(h2::ErrorCode::kNoError);
+      break;
+    case h2::EventKind::kGoaway:  // the client opens no more; its calls go on
+      break;
+  }
+}
+
+void ServerConnection::begin_call(const h2::Event& event) {
+  h2::Stream& stream = *event.stream;
+  RequestHeaders request = read_request(h2_.headers(event));
+  if (request.method != "POST") return refuse_http(stream, "405", "gRPC calls are POST requests\n");
+  if (!wire::grpc_content_subtype(request.content_type))
+    return refuse_http(stream, "415", "this server speaks gRPC: content-type application/grpc\n");
+  if (!request.problem.ok()) return refuse(stream, request.problem);
+  const BoundMethod* bound = server_->find(request.path);
+  if (bound == nullptr) return refuse(stream, unknown_method(*server_, request.path));
+  if (!request.encoding.empty() && request.encoding != "identity")
+    return refuse(stream, Status(StatusCode::kUnimplemented,
+                                 "grpc-encoding '" + std::string(request.encoding) + "' is not supported"));
+  auto* call = new ServerCallCore(*this, stream, *bound);  // deletes itself
+  stream.user = call;
+  call->set_request(request.authority, std::move(request.metadata));
+  if (request.timeout) call->set_timeout(*request.timeout);
+  call->begin(event.end_stream);
+}
+
+void ServerConnection::refuse(h2::Stream& stream, const Status& status) {
+  const wire::StatusTrailers fields(status);
+  HeaderList headers;
+  headers.add({":status", "200"});
+  headers.add({"content-type", "application/grpc"});
+  for (const HeaderView& field : fields.headers()) headers.add(field);
+  if (status.code() == StatusCode::kUnimplemented) headers.add({"grpc-accept-encoding", "identity"});
+  h2_.submit_response(stream, headers.views(), true);
+}
+
+void ServerConnection::refuse_http(h2::Stream& stream, std::string_view http_status, std::string_view text) {
+  const HeaderView headers[] = {{":status", http_status}, {"content-type", "text/plain"}};
+  h2_.submit_response(stream, headers, false);
+  h2_.send(stream, Buffer::copy_of(text));
+  h2_.end(stream);
+}
+
+// ---- writing ----
+
+void ServerConnection::flush() {
+  if (closed_ || waiting_writable_ || lingering_) return;
+  const auto keep = shared_from_this();
+  in_turn_ = true;
+  for (;;) {
+    const std::span<const std::byte> bytes = h2_.output();
+    process_events();
+    if (bytes.empty()) break;
+    const net::Socket::IoResult sent = socket_.send(bytes);
+    if (sent.state == net::Socket::IoState::kWouldBlock) {
+      in_turn_ = false;
+      return wait_writable();
+    }
+    if (sent.state == net::Socket::IoState::kClosed) {
+      in_turn_ = false;
+      return close();
+    }
+    h2_.consume_output(sent.size);
+  }
+  in_turn_ = false;
+  if (failed_ || !h2_.alive()) linger();
+}
+
+void ServerConnection::wait_writable() {
+  waiting_writable_ = true;
+  socket_.wait_writable([self = shared_from_this()](const boost::system::error_code& error) {
+    if (error || self->closed_) return;
+    self->waiting_writable_ = false;
+    self->flush();
+  });
+}
+
+// ---- the end ----
+
+void ServerConnection::drain() {
+  if (draining_ || closed_) return;
+  draining_ = true;
+  h2_.submit_shutdown_notice();
+  h2_.submit_ping(0);
+  touch();
+}
+
+void ServerConnection::abort() {
+  const auto keep = shared_from_this();
+  close();
+}
+
+// Closing at once would reset the connection when bytes of the peer are still unread, and our last words with it.
+void ServerConnection::linger() {
+  if (lingering_) return;
+  lingering_ = true;
+  socket_.shutdown_send();
+  share_.loop.arm(*this, net::Loop::now() + limits::kLingerMax);
+}
+
+void ServerConnection::on_timer() noexcept { close(); }
+
+void ServerConnection::close() {
+  if (closed_) return;
+  const auto keep = shared_from_this();
+  closed_ = true;
+  socket_.close();
+  share_.loop.disarm(*this);
+  share_.loop.cancel_flush(*this);
+  share_.connections.erase(this);
+  h2_.for_each_stream([](h2::Stream& stream) {
+    if (auto* call = static_cast<ServerCallCore*>(std::exchange(stream.user, nullptr))) call->on_closed();
+  });
+  server_->one_less(share_);
+}
+
+}  // namespace minigrpc::rpc

@@ -1,0 +1,70 @@
+// ServerConnection: one accepted socket: reads, feeds HTTP/2, starts calls, writes what a turn produced in one go.
+//
+// Thread rule: its loop. Kept alive by its pending waits; closed exactly once.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "h2/connection.h"
+#include "net/socket.h"
+#include "rpc/server_impl.h"
+
+namespace minigrpc::rpc {
+
+class ServerCallCore;
+
+class ServerConnection final : public std::enable_shared_from_this<ServerConnection>,
+                               private net::Flushable,
+                               private net::Timer {
+ public:
+  ServerConnection(std::shared_ptr<ServerImpl> server, ServerImpl::LoopShare& share, net::Socket socket);
+  ~ServerConnection() override;
+
+  void start();
+  // Takes no new call; closes once the last has ended (RFC 9113, 6.8).
+  void drain();
+  // Ends every call and the connection.
+  void abort();
+
+  // ---- for its calls ----
+  h2::Connection& h2() { return h2_; }
+  net::Loop& loop() { return share_.loop; }
+  ServerImpl& server() { return *server_; }
+  ServerImpl::LoopShare& share() { return share_; }
+  const std::shared_ptr<const std::string>& peer() const { return peer_; }
+  // Something was submitted: it leaves at the end of the turn.
+  void touch() {
+    if (!in_turn_) share_.loop.flush_later(*this);
+  }
+
+ private:
+  void flush() override;
+  void on_timer() noexcept override;
+  void wait_readable();
+  void on_readable();
+  void wait_writable();
+  bool read_and_process();
+  void process_events();
+  void process(const h2::Event& event);
+  void begin_call(const h2::Event& event);
+  void refuse(h2::Stream& stream, const Status& status);
+  void refuse_http(h2::Stream& stream, std::string_view http_status, std::string_view text);
+  void linger();
+  void close();
+
+  std::shared_ptr<ServerImpl> server_;
+  ServerImpl::LoopShare& share_;
+  net::Socket socket_;
+  h2::Connection h2_;
+  std::shared_ptr<const std::string> peer_;
+  bool in_turn_ = false;
+  bool waiting_writable_ = false;
+  bool failed_ = false;      // the peer broke the protocol: say so, then close
+  bool lingering_ = false;   // our side is shut; reading on until the peer's is
+  bool closed_ = false;
+  bool draining_ = false;
+  bool settled_ = false;     // the client's SETTINGS have arrived
+};
+
+}  // namespace minigrpc::rpc

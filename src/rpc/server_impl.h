@@ -1,0 +1,77 @@
+// ServerImpl: the services, the listeners and, for each loop, the connections and calls of one Server.
+//
+// Thread rule: a LoopShare belongs to its loop; services and options do not change once listening.
+#pragma once
+
+#include <minigrpc/server.h>
+
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "net/listener.h"
+#include "rpc/runtime_impl.h"
+
+namespace minigrpc::rpc {
+
+class ServerConnection;
+
+// What a path leads to.
+struct BoundMethod {
+  Service* service;
+  const Service::Method* method;
+};
+
+class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
+ public:
+  ServerImpl(Runtime& runtime, const ServerOptions& options);
+
+  void add(Service& service);
+  Result<std::uint16_t> listen(std::string_view address);
+  // Starts draining; idle() is set when the last connection and handler are gone.
+  void drain();
+  // Ends calls and connections now.
+  void abort();
+  AsyncEvent& idle() { return idle_; }
+
+  const ServerOptions& options() const { return options_; }
+  const BoundMethod* find(std::string_view path) const;
+  bool has_service(std::string_view name) const { return services_.contains(name); }
+
+  // One for each living connection and each living call, on its loop.
+  class LoopShare {
+   public:
+    explicit LoopShare(net::Loop& at) : loop(at) {}
+    net::Loop& loop;
+    std::unordered_set<ServerConnection*> connections;
+    std::size_t living = 0;
+    bool draining = false;
+    bool reported_idle = false;
+  };
+  void one_more(LoopShare& share) { ++share.living; }
+  void one_less(LoopShare& share) {
+    if (--share.living == 0 && share.draining) report_idle(share);
+  }
+
+ private:
+  void report_idle(LoopShare& share);
+  void accepted(net::Loop& loop, net::Socket socket);
+  LoopShare& share_of(net::Loop& loop);
+
+  Runtime& runtime_;
+  const ServerOptions options_;
+  std::unordered_map<std::string_view, BoundMethod> methods_;
+  std::unordered_set<std::string_view> services_;
+  std::vector<std::unique_ptr<LoopShare>> shares_;
+
+  std::mutex mutex_;  // listeners_, draining_, busy_loops_
+  std::vector<std::shared_ptr<net::Listener>> listeners_;
+  bool draining_ = false;
+  std::size_t busy_loops_ = 0;
+  AsyncEvent idle_;
+};
+
+}  // namespace minigrpc::rpc

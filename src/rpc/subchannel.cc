@@ -1,0 +1,123 @@
+#include "rpc/subchannel.h"
+
+#include <algorithm>
+#include <random>
+
+#include "net/address.h"
+
+namespace minigrpc::rpc {
+
+std::chrono::nanoseconds Backoff::next(double uniform) {
+  const auto pause = next_ * (1.0 + options_.jitter * (2.0 * uniform - 1.0));
+  next_ = std::min<std::chrono::duration<double, std::milli>>(next_ * options_.multiplier, options_.max);
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(pause);
+}
+
+Subchannel::Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options, Endpoint endpoint,
+                       Changed changed)
+    : runtime_(runtime),
+      loop_(loop),
+      options_(options),
+      endpoint_(std::move(endpoint)),
+      changed_(std::move(changed)),
+      backoff_(options.backoff) {}
+
+Subchannel::~Subchannel() { loop_.disarm(*this); }
+
+void Subchannel::set_state(ChannelState state) {
+  state_ = state;
+  if (changed_) changed_(*this);
+}
+
+void Subchannel::connect() {
+  if (state_ == ChannelState::kConnecting || state_ == ChannelState::kReady || state_ == ChannelState::kShutdown) return;
+  if (net::Loop::now() < retry_at_) {
+    wanted_ = true;
+    if (!armed()) loop_.arm(*this, retry_at_);
+    return;
+  }
+  attempt();
+}
+
+void Subchannel::on_timer() noexcept {
+  if (std::exchange(wanted_, false)) connect();
+}
+
+void Subchannel::attempt() {
+  loop_.disarm(*this);
+  wanted_ = false;
+  attempt_deadline_ = net::Loop::now() + options_.connect_timeout;
+  set_state(ChannelState::kConnecting);
+  Result<net::Address> address = net::parse_address(endpoint_.address);
+  if (!address) return failed(Status(StatusCode::kUnavailable, address.error().message()));
+  std::vector<net::SocketAddress> literal = net::literal_addresses(*address);
+  if (!literal.empty()) return resolved(std::move(literal));
+  // A name inside a registry's entry: looked up off the loop.
+  runtime_.workers().submit([weak = weak_from_this(), &loop = loop_, name = *address] {
+    auto found = std::make_shared<Result<std::vector<net::SocketAddress>>>(net::resolve_address(name));
+    loop.post([weak, found] {
+      const auto self = weak.lock();
+      if (self && self->state_ == ChannelState::kConnecting) self->resolved(std::move(*found));
+    });
+  });
+}
+
+void Subchannel::resolved(Result<std::vector<net::SocketAddress>> addresses) {
+  if (!addresses) return failed(std::move(addresses).error());
+  cancel_connect_ = net::connect(loop_, *std::move(addresses), attempt_deadline_,
+                                 [weak = weak_from_this()](Result<net::Socket> socket) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->cancel_connect_ = nullptr;
+    if (!socket) return self->failed(std::move(socket).error());
+    self->connection_ = std::make_shared<ClientConnection>(self->loop_, *std::move(socket), self->endpoint_.address);
+    self->connection_->start(*self, self->attempt_deadline_);
+  });
+}
+
+void Subchannel::on_ready(ClientConnection&) {
+  backoff_.reset();
+  retry_at_ = {};
+  failing_ = false;
+  set_state(ChannelState::kReady);
+}
+
+void Subchannel::on_unusable(ClientConnection& connection, const Status& why) {
+  const auto keep = shared_from_this();
+  const bool was_ready = state_ == ChannelState::kReady;
+  connection_.reset();  // its pending waits keep it while calls are left
+  connection.drain();
+  if (!was_ready) return failed(why);
+  failure_ = why;
+  set_state(ChannelState::kIdle);
+}
+
+void Subchannel::failed(Status why) {
+  static thread_local std::minstd_rand jitter{std::random_device{}()};
+  failure_ = std::move(why);
+  failing_ = true;
+  const double uniform = std::uniform_real_distribution<double>(0.0, 1.0)(jitter);
+  retry_at_ = net::Loop::now() + std::chrono::duration_cast<TimePoint::duration>(backoff_.next(uniform));
+  set_state(ChannelState::kTransientFailure);
+}
+
+void Subchannel::drop() {
+  changed_ = nullptr;
+  loop_.disarm(*this);
+  if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
+  if (auto connection = std::exchange(connection_, nullptr)) connection->drain();
+  state_ = ChannelState::kShutdown;
+}
+
+void Subchannel::shutdown(const Status& why) {
+  changed_ = nullptr;
+  loop_.disarm(*this);
+  if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
+  state_ = ChannelState::kShutdown;
+  if (auto connection = std::exchange(connection_, nullptr)) {
+    connection->disown();
+    connection->close(why);
+  }
+}
+
+}  // namespace minigrpc::rpc

@@ -26,25 +26,25 @@ std::uint32_t byte_of(char c) { return static_cast<unsigned char>(c); }
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() * 4 + 2) / 3);
+  std::string text((bytes.size() * 4 + 2) / 3, '\0');
+  char* out = text.data();
   std::size_t i = 0;
   for (; i + 3 <= bytes.size(); i += 3) {
     const std::uint32_t group = byte_of(bytes[i]) << 16 | byte_of(bytes[i + 1]) << 8 | byte_of(bytes[i + 2]);
-    text.push_back(kAlphabet[group >> 18]);
-    text.push_back(kAlphabet[group >> 12 & 63]);
-    text.push_back(kAlphabet[group >> 6 & 63]);
-    text.push_back(kAlphabet[group & 63]);
+    *out++ = kAlphabet[group >> 18];
+    *out++ = kAlphabet[group >> 12 & 63];
+    *out++ = kAlphabet[group >> 6 & 63];
+    *out++ = kAlphabet[group & 63];
   }
   if (i + 1 == bytes.size()) {
     const std::uint32_t group = byte_of(bytes[i]) << 4;
-    text.push_back(kAlphabet[group >> 6]);
-    text.push_back(kAlphabet[group & 63]);
+    *out++ = kAlphabet[group >> 6];
+    *out++ = kAlphabet[group & 63];
   } else if (i + 2 == bytes.size()) {
     const std::uint32_t group = byte_of(bytes[i]) << 10 | byte_of(bytes[i + 1]) << 2;
-    text.push_back(kAlphabet[group >> 12]);
-    text.push_back(kAlphabet[group >> 6 & 63]);
-    text.push_back(kAlphabet[group & 63]);
+    *out++ = kAlphabet[group >> 12];
+    *out++ = kAlphabet[group >> 6 & 63];
+    *out++ = kAlphabet[group & 63];
   }
   return text;
 }
@@ -55,9 +55,8 @@ std::optional<std::string> base64_decode(std::string_view text) {
   const std::size_t rest = text.size() % 4;
   if (rest == 1) return std::nullopt;
 
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3 + 2);
-  std::uint32_t group = 0;
+  std::string bytes(text.size() * 3 / 4, '\0');
+  char* out = bytes.data();
   // A foreign character sets the top bits of its value; they are looked at once, at the end.
   std::uint32_t seen = 0;
   std::size_t i = 0;
@@ -65,24 +64,24 @@ std::optional<std::string> base64_decode(std::string_view text) {
     const std::uint32_t a = value_of(text[i]), b = value_of(text[i + 1]);
     const std::uint32_t c = value_of(text[i + 2]), d = value_of(text[i + 3]);
     seen |= a | b | c | d;
-    group = a << 18 | b << 12 | c << 6 | d;
-    bytes.push_back(static_cast<char>(group >> 16));
-    bytes.push_back(static_cast<char>(group >> 8));
-    bytes.push_back(static_cast<char>(group));
+    const std::uint32_t group = a << 18 | b << 12 | c << 6 | d;
+    *out++ = static_cast<char>(group >> 16);
+    *out++ = static_cast<char>(group >> 8);
+    *out++ = static_cast<char>(group);
   }
-  group = 0;
-  for (std::size_t j = i; j < text.size(); ++j) {
-    seen |= value_of(text[j]);
-    group = group << 6 | (value_of(text[j]) & 63);
+  std::uint32_t last = 0;
+  for (; i < text.size(); ++i) {
+    seen |= value_of(text[i]);
+    last = last << 6 | (value_of(text[i]) & 63);
   }
   if (seen > 63) return std::nullopt;
   if (rest == 2) {
-    if ((group & 0xf) != 0) return std::nullopt;
-    bytes.push_back(static_cast<char>(group >> 4));
+    if ((last & 0xf) != 0) return std::nullopt;
+    *out++ = static_cast<char>(last >> 4);
   } else if (rest == 3) {
-    if ((group & 0x3) != 0) return std::nullopt;
-    bytes.push_back(static_cast<char>(group >> 10));
-    bytes.push_back(static_cast<char>(group >> 2));
+    if ((last & 0x3) != 0) return std::nullopt;
+    *out++ = static_cast<char>(last >> 10);
+    *out++ = static_cast<char>(last >> 2);
   }
   return bytes;
 }

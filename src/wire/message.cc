@@ -94,8 +94,7 @@ Result<std::optional<Message>> MessageReader::next(std::span<const std::byte>& i
   return std::optional<Message>(Message{.bytes = std::move(bytes_), .compressed = prefix->compressed});
 }
 
-Status MessageReader::finish() const {
-  if (prefix_received_ == 0) return Status();
+Status MessageReader::truncated() const {
   if (prefix_received_ < kMessagePrefixSize) {
     return Status(StatusCode::kInternal, "the stream ended inside a message's prefix");
   }

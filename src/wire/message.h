@@ -79,7 +79,7 @@ class MessageReader {
   Result<std::optional<Message>> next(std::span<const std::byte>& input);
 
   // To be asked at the end of the stream: INTERNAL if it cuts a message off, else OK.
-  Status finish() const;
+  Status finish() const { return prefix_received_ == 0 ? Status() : truncated(); }
 
  private:
   // A prefix is believed up to this size; for more, memory grows with what has arrived, lest five bytes on
@@ -87,6 +87,7 @@ class MessageReader {
   static constexpr std::size_t kTrustedSize = 64 << 10;
   static constexpr std::size_t kGrowthFactor = 4;
 
+  Status truncated() const;
   // Makes bytes_ hold `arriving` more bytes of a message of `size`.
   void make_room(std::size_t size, std::size_t arriving);
 

@@ -121,7 +121,7 @@ function(minigrpc_generate target)
   target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${output_dir}>)
   set(libraries protobuf::libprotobuf)
   # In minigrpc's own build a folder may not link them all; outside there is only the one.
-  foreach(library IN ITEMS minigrpc::minigrpc minigrpc::rpc minigrpc::base)
+  foreach(library IN ITEMS minigrpc::minigrpc minigrpc::rpc)
     if(TARGET ${library})
       list(APPEND libraries ${library})
       break()

@@ -22,7 +22,8 @@ Buffer Inbox::pop() {
 
 std::size_t Inbox::release_window() {
   if (window_held_ <= messages_size_) return 0;
-  return window_held_ - std::exchange(window_held_, messages_size_);
+  const std::size_t held = std::exchange(window_held_, messages_size_);
+  return held - messages_size_;
 }
 
 }  // namespace minigrpc::rpc

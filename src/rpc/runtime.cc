@@ -1,7 +1,6 @@
 #include "rpc/runtime_impl.h"
 
-#include <boost/asio/signal_set.hpp>
-
+#include "net/signals.h"
 #include "rpc/dns_resolver.h"
 
 namespace minigrpc {
@@ -144,29 +143,20 @@ Task<bool> Runtime::sleep_until(TimePoint time) {
   co_return !context.cancelled();
 }
 
-namespace {
-struct SignalWait : std::enable_shared_from_this<SignalWait> {
-  explicit SignalWait(net::Loop& at) : loop(at), set(at.io()) {}
-  void start(const std::vector<int>& signals) {
-    boost::system::error_code ignored;
-    for (const int wanted : signals) set.add(wanted, ignored);
-    set.async_wait([self = shared_from_this()](const boost::system::error_code& error, int signal_number) {
-      if (!error) self->number = signal_number;
-      self->arrived.set();
-    });
-  }
-  net::Loop& loop;
-  boost::asio::signal_set set;
-  int number = 0;
-  AsyncEvent arrived;
-};
-}  // namespace
-
 Task<int> Runtime::wait_for_signal(std::vector<int> signals) {
-  auto wait = std::make_shared<SignalWait>(*impl_->loops().front());
-  wait->start(signals);  // at once: a signal that comes now must not end the program
-  if (co_await wait->arrived.wait()) co_return wait->number;
-  wait->loop.post([wait] { wait->set.cancel(); });
+  struct Arrival {
+    int number = 0;
+    AsyncEvent arrived;
+  };
+  auto arrival = std::make_shared<Arrival>();
+  auto wait = net::SignalWait::create(*impl_->loops().front());
+  // At once: a signal that comes now must not end the program.
+  wait->start(signals, [arrival](int number) {
+    arrival->number = number;
+    arrival->arrived.set();
+  });
+  if (co_await arrival->arrived.wait()) co_return arrival->number;
+  wait->cancel();
   co_return 0;
 }
 

@@ -1,5 +1,7 @@
 // JsonObject and JsonList: JSON text, built front to back.
 //
+// Thread rule: like std::string.
+//
 //   JsonObject().string("Endpoint", endpoint).number("hash", hash).text()     // {"Endpoint":"…","hash":7}
 #pragma once
 

@@ -1,4 +1,6 @@
 // Addresses as people write them: "host:port", "[::1]:port", "unix:/path".
+//
+// Thread rule: free functions without state.
 #pragma once
 
 #include <minigrpc/result.h>

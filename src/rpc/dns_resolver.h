@@ -1,4 +1,6 @@
 // The resolvers that need no registry: "dns" (host:port, all its addresses), "ipv4", "ipv6" and "unix".
+//
+// Thread rule: as for every Resolver.
 #pragma once
 
 namespace minigrpc::rpc {

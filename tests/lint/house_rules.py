@@ -52,7 +52,7 @@ LIBRARIES = {
     "arpa/": "posix", "linux/": "posix", "net/": "posix", "netinet/": "posix", "sys/": "posix",
     "dirent.h": "posix", "errno.h": "posix", "fcntl.h": "posix", "netdb.h": "posix", "poll.h": "posix",
     "pthread.h": "posix", "pwd.h": "posix", "sched.h": "posix", "signal.h": "posix", "time.h": "posix",
-    "unistd.h": "posix",
+    "spawn.h": "posix", "syslog.h": "posix", "termios.h": "posix", "unistd.h": "posix",
 }
 
 IMPURE_HEADERS = {"condition_variable", "future", "mutex", "shared_mutex", "semaphore", "stop_token", "thread",
@@ -231,13 +231,11 @@ def check_header(tree, path):
 
 def check_own_header_first(tree, path):
     """(c) x.cc proves that x.h stands alone by including it first."""
-    own = None
-    if (tree.root / path).with_suffix(".h").exists():
-        own = path.with_suffix(".h").name
-    elif (tree.root / "include/minigrpc" / path.with_suffix(".h").name).exists() and path.parts[0] == "src":
-        own = f"minigrpc/{path.stem}.h"
+    own = path.with_suffix(".h").name
+    if not (tree.root / path).with_suffix(".h").exists():
+        return
     names = includes(tree.text(path))
-    if own and names and not (names[0][2] == own or names[0][2].endswith("/" + own)):
+    if names and names[0][2].split("/")[-1] != own:
         tree.report(path, names[0][0], f"include {own} first: so it is known to compile alone")
 
 

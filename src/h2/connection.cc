@@ -275,6 +275,8 @@ Connection::Connection(Role role, const Settings& settings)
   must(nghttp2_option_new(&option), "out of memory");
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
+  // Other stacks send a grpc-message that begins or ends in a space as it is; nghttp2 would drop the whole field.
+  nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
   const int made = role == Role::kServer ? nghttp2_session_server_new2(&session_, callbacks, this, option)
                                          : nghttp2_session_client_new2(&session_, callbacks, this, option);
   nghttp2_option_del(option);

@@ -34,7 +34,7 @@ done >"$scratch/headers.cc"
 say "find_package(minigrpc)"
 "$CMAKE" -S "$project" -B "$scratch/build" -D CMAKE_PREFIX_PATH="$prefix" -D CMAKE_CXX_COMPILER="$CXX" \
   -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS="$flags" >"$scratch/configure.log" || { cat "$scratch/configure.log"; exit 1; }
-"$CMAKE" --build "$scratch/build"
+"$CMAKE" --build "$scratch/build" --parallel 2
 expect_80 "$scratch/build/stock"
 
 say "pkg-config"

@@ -379,7 +379,8 @@ Task<std::string> cancel_server_stream(Fixture& fixture) {
   co_return "";
 }
 
-// A writer that goes away without finishing cancels its call.
+// A stream that goes away without finishing cancels its call. The server is busy with a second request then: grpcio, while
+// it waits for one, now and then takes a cancellation for the end of the requests.
 Task<std::string> cancel_bidi(Fixture& fixture) {
   Request request = request_of("hello", 1);
   request.set_call_name("chat " + fixture.run_name);
@@ -391,6 +392,10 @@ Task<std::string> cancel_bidi(Fixture& fixture) {
     auto reading = stream.read();
     std::optional<Response> response = co_await reading;
     EXPECT(response.has_value());
+    request.set_delay_ms(30'000);
+    auto second = stream.write(request);
+    co_await second;
+    co_await fixture.runtime.sleep_for(milliseconds(300));
   }
   const bool seen = co_await server_saw_cancellation(fixture, request.call_name());
   EXPECT(seen);

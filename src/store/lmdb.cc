@@ -1,5 +1,8 @@
 #include "store/lmdb.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "store/errors.h"
@@ -59,7 +62,19 @@ Result<Env> Env::open(const EnvOptions& options) {
   const unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options.fsync ? 0u : unsigned{MDB_NOSYNC});
   if (const int code = mdb_env_open(env.env_, options.directory.c_str(), flags, 0600))
     return to_status(code, "opening the database in " + options.directory);
+  env.witness_fd_ = ::open((options.directory + "/data.mdb").c_str(), O_RDWR | O_CLOEXEC);
+  if (env.witness_fd_ < 0) return to_status(errno, "opening the database in " + options.directory);
   return env;
+}
+
+Env::~Env() {
+  if (env_ != nullptr) mdb_env_close(env_);
+  if (witness_fd_ >= 0) ::close(witness_fd_);
+}
+
+bool Env::lost_writes() const {
+  if (faults_ != nullptr && faults_->loses_writes) return true;
+  return ::fdatasync(witness_fd_) != 0;
 }
 
 Result<Txn> Env::begin_write() const {

@@ -21,6 +21,7 @@ struct FaultPlan {
   std::int64_t writes_before_failure = -1;  // negative: none fails
   int error = 0;                            // an errno, or one of LMDB's codes
   std::int64_t writes_seen = 0;             // puts, deletions and commits
+  bool loses_writes = false;                // Env::lost_writes()
 
   bool next_write_fails() {
     ++writes_seen;
@@ -50,22 +51,27 @@ class Env {
   Env& operator=(Env&& other) noexcept {
     std::swap(env_, other.env_);
     std::swap(faults_, other.faults_);
+    std::swap(witness_fd_, other.witness_fd_);
     return *this;
   }
-  ~Env() {
-    if (env_ != nullptr) mdb_env_close(env_);
-  }
+  ~Env();
 
   Result<Txn> begin_write() const;
   Result<Txn> begin_read() const;
   MDB_env* get() const { return env_; }
   std::size_t page_size() const;
+  // Whether the system failed to bring something to the disk since this was last asked. LMDB's EIO may also
+  // mean that a write came up short because the disk is full, and then nothing is lost but that commit.
+  bool lost_writes() const;
   // Of the file as far as it was ever used, free pages included.
   std::size_t file_size() const;
 
  private:
   MDB_env* env_ = nullptr;
   FaultPlan* faults_ = nullptr;
+  // The data file again. Linux reports a failed write-back once to each descriptor: LMDB takes the report on
+  // its own one without saying, this one gets it, too.
+  int witness_fd_ = -1;
 };
 
 class Txn {

@@ -67,6 +67,11 @@ Result<State> read_state(const lmdb::Txn& txn, const Tables& tables) {
   return *state;
 }
 
+void Store::Impl::fail(const Status& why) {
+  health = {StatusCode::kUnavailable, "the store takes no more writes since one failed (" + why.message() +
+                                          "): check the disk, then start again"};
+}
+
 Status Store::Impl::open() {
   const std::string file = directory.path() + "/data.mdb";
   const lmdb::EnvOptions env_options{.directory = directory.path(),

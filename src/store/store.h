@@ -228,10 +228,12 @@ class Store {
 
   // Any thread. The batch that is open does not count.
   Result<Size> size();
-  // Any thread: a consistent copy of the database while others read and write. A new file at `path` (refused
-  // if there is one), on disk when it returns; as `data.mdb` in an empty directory it is a data directory.
+  // Any thread: a consistent copy of the database while others read and write. It begins between two batches:
+  // called by the writer with a batch open it would wait for ever. A new file at `path` (refused if there is
+  // one), on disk when it returns; as `data.mdb` in an empty directory it is a data directory.
   Status snapshot_copy(const std::string& path);
-  // The same into a descriptor, which stays the caller's; a pipe will do.
+  // The same into a descriptor, which stays the caller's. Of a pipe the writer waits until it took the first
+  // 8 KiB.
   Status snapshot_copy(int fd);
 
   struct Impl;  // internal

@@ -45,6 +45,8 @@ struct Store::Impl {
   ViewPool views;
 
   explicit Impl(const Options& o, DataDirectory d) : options(o), directory(std::move(d)) {}
+  // Refuses writes from now on.
+  void fail(const Status& why);
   Status open();
   Status open_tables();
   Status create(lmdb::Txn& txn);

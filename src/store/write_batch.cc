@@ -163,12 +163,14 @@ struct WriteBatch::Impl {
     }
   }
 
-  // A full disk may have room again. After any other failure the disk holds nobody knows what of this commit,
-  // and a later fsync may succeed all the same: only opening the store again tells.
+  // A full disk may have room again. But once the system failed to write something back, a later fsync may
+  // succeed and still not have it: only opening the store again tells what is there.
   Status fail(Status status) const {
     if (status.code() == StatusCode::kResourceExhausted) return status;
-    store->health = {StatusCode::kUnavailable, "the store takes no more writes since one failed (" +
-                                                   status.message() + "): check the disk, then start again"};
+    if (status.code() == StatusCode::kUnavailable && !store->env.lost_writes())
+      return {StatusCode::kResourceExhausted,
+              "a write to the database came up short: make room on the disk that holds it"};
+    store->fail(status);
     return store->health;
   }
 
@@ -261,7 +263,10 @@ Result<WriteBatch> Store::begin() {
   detail::require(!impl_->batch_is_open, "a second WriteBatch while one is open");
   if (!impl_->health.ok()) return impl_->health;
   Result<lmdb::Txn> txn = impl_->env.begin_write();
-  if (!txn) return txn.error();
+  if (!txn) {
+    if (txn.error().code() == StatusCode::kUnavailable) impl_->fail(txn.error());
+    return txn.error();
+  }
   Result<State> state = read_state(*txn, impl_->tables);
   if (!state) return state.error();
   impl_->batch_is_open = true;

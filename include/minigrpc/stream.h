@@ -158,7 +158,15 @@ class ServerWriter {
 template <class Request, class Response>
 class ServerStream : public ServerReader<Request>, public ServerWriter<Response> {
  public:
-  explicit ServerStream(detail::ServerCall& call) : ServerReader<Request>(call), ServerWriter<Response>(call) {}
+  explicit ServerStream(detail::ServerCall& call)
+      : ServerReader<Request>(call), ServerWriter<Response>(call), call_(call) {}
+
+  // Ends the call with `status` at once, for a handler of which one task finds a reason while another waits in read():
+  // reads and writes end. What the handler returns has no effect then.
+  void finish(Status status) { call_.end(std::move(status)); }
+
+ private:
+  detail::ServerCall& call_;
 };
 
 }  // namespace minigrpc

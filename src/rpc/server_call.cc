@@ -29,6 +29,7 @@ ServerSendOperation ServerCall::send(Buffer message, bool /*last*/) {
 void ServerCall::finish(Status status, std::optional<Buffer> response) {
   core(*this).finish(std::move(status), std::move(response));
 }
+void ServerCall::end(Status status) { core(*this).fail(std::move(status)); }
 void ServerCall::cancel() {
   core(*this).finish(Status(StatusCode::kInternal, "the response could not be serialized"), std::nullopt);
 }

@@ -38,6 +38,8 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
 
   // ---- from detail::ServerCall, the handler's side ----
   void finish(Status status, std::optional<Buffer> response);
+  // finish(), and the handler hears that the call is over.
+  void fail(Status status);
   void run(detail::Detached handler);
   bool start_receive(detail::ServerReceiveOperation& operation);
   bool start_send(detail::ServerSendOperation& operation);
@@ -53,7 +55,6 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   // The client's messages are over, orderly or not.
   void close_receiving();
   bool deliver(detail::ServerReceiveOperation& operation, std::span<const std::byte> message);
-  void fail(Status status);
   void send_headers();
   void give_back_window();
   // Tells the handler's task and what it waits for.

@@ -56,6 +56,8 @@ class ServerCall {
   ServerSendOperation send(Buffer message, bool last);
   // Ends the call: `response` (where the method has a single one) and `status` go out together. Called once.
   void finish(Status status, std::optional<Buffer> response);
+  // As finish() without a response; operations that wait end too, though the handler runs on.
+  void end(Status status);
   // Ends the call with INTERNAL: a message could not be serialized.
   void cancel();
   // Starts the handler's coroutine, which calls finish() before it ends.

@@ -1,0 +1,94 @@
+// Registry: a durable, single-member server of the etcd v3 API, inside a program.
+//
+//   Runtime runtime;
+//   Result<std::unique_ptr<Registry>> registry = Registry::start(runtime, {.data_dir = "/var/lib/shop"});
+//   if (!registry) return complain(registry.error());
+//   Channel found(runtime, "etcd://" + (*registry)->addresses().front() + "/ProdService");
+//   …
+//   sync_wait((*registry)->shutdown(5s));
+//
+// Without a data directory it is empty at the start and gone at the end: for tests.
+//
+// Thread rule: any thread; start() and the destructor must not run on an event loop.
+#pragma once
+
+#include <minigrpc/runtime.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace minigrpc {
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
+
+// What happened, and named values about it. Borrowed until the sink returns.
+struct LogRecord {
+  LogLevel level;
+  std::string_view message;
+  std::span<const std::pair<std::string_view, std::string>> fields;
+};
+
+// Called from any thread, also from several at once.
+using LogSink = std::function<void(const LogRecord&)>;
+
+struct RegistryOptions {
+  // The member's name in `member list`.
+  std::string name = "default";
+  // Created if it is not there, readable by its owner alone; empty: in memory. One process at a time.
+  std::string data_dir{};
+  // As Server::listen() takes them; port 0 chooses one.
+  std::vector<std::string> listen_addresses{"localhost:2379"};
+  // What `member list` tells clients, as URLs; empty: the listen addresses.
+  std::vector<std::string> advertise_client_urls{};
+  std::vector<std::string> advertise_peer_urls{};
+  // Beyond it writes fail with etcd's "database space exceeded".
+  std::size_t quota_bytes = std::size_t{2} << 30;
+  std::size_t txn_ops_max = 128;
+  // Of one request, in bytes; etcd's --max-request-bytes.
+  std::size_t request_size_max = 1536 * 1024;
+  // How often a watcher that asked for progress notifications hears one, when nothing else comes.
+  std::chrono::milliseconds watch_progress_interval{600'000};
+  LogSink log{};
+};
+
+namespace registry {
+class RegistryImpl;
+}
+
+class Registry {
+ public:
+  // Opens the data and listens. FAILED_PRECONDITION when another process has the data directory, UNAVAILABLE for a port
+  // in use; the message says which, and what to do.
+  static Result<std::unique_ptr<Registry>> start(Runtime& runtime, RegistryOptions options);
+  // Ends what shutdown() has not.
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  // Where it listens, in the order of the options, with the ports that were chosen.
+  const std::vector<std::string>& addresses() const;
+  std::uint64_t cluster_id() const;
+  std::uint64_t member_id() const;
+  // That of the last write that was acknowledged.
+  std::int64_t revision() const;
+
+  // Whether it does its work: it has taken a request through its writer, and the disk takes writes. For a watchdog.
+  Task<Status> check();
+
+  // Ends the watch streams, takes no new call, lets the others finish for `grace`, and closes the data.
+  Task<void> shutdown(std::chrono::nanoseconds grace);
+
+ private:
+  explicit Registry(std::unique_ptr<registry::RegistryImpl> impl);
+  std::unique_ptr<registry::RegistryImpl> impl_;
+};
+
+}  // namespace minigrpc

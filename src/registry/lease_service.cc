@@ -1,0 +1,139 @@
+#include "registry/lease_service.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace minigrpc::registry {
+
+namespace {
+
+// Grants the lease that the request asks for, or one with an id that is free.
+Result<store::LeaseInfo> grant(store::WriteBatch& batch, const etcdserverpb::LeaseGrantRequest& request) {
+  store::LeaseGrantRequest wanted{.id = request.id(), .ttl_s = request.ttl(), .now_ms = now_ms()};
+  if (wanted.id != 0) return batch.lease_grant(wanted);
+  for (;;) {
+    wanted.id = static_cast<store::LeaseId>(random_id());
+    Result<store::LeaseInfo> granted = batch.lease_grant(wanted);
+    if (granted || granted.error().code() != StatusCode::kFailedPrecondition) return granted;
+  }
+}
+
+}  // namespace
+
+Task<Result<etcdserverpb::LeaseGrantResponse>> LeaseService::LeaseGrant(ServerContext&,
+                                                                        etcdserverpb::LeaseGrantRequest request) {
+  store::LeaseInfo info;
+  std::int64_t revision = 0;
+  auto apply = [&](store::WriteBatch& batch) -> Status {
+    const Result<store::LeaseInfo> granted = grant(batch, request);
+    if (!granted) return granted.error();
+    info = *granted;
+    revision = batch.revision();
+    return Status();
+  };
+  auto writing = member_.writer().write(apply);
+  Status status = co_await writing;
+  if (!status.ok()) co_return status;
+  etcdserverpb::LeaseGrantResponse answer;
+  member_.fill(answer.mutable_header(), revision);
+  answer.set_id(info.id);
+  answer.set_ttl(info.granted_ttl_s);
+  co_return answer;
+}
+
+Task<Result<etcdserverpb::LeaseRevokeResponse>> LeaseService::LeaseRevoke(ServerContext&,
+                                                                          etcdserverpb::LeaseRevokeRequest request) {
+  std::int64_t revision = 0;
+  auto revoke = [&](store::WriteBatch& batch) -> Status {
+    const Result<std::int64_t> revoked = batch.lease_revoke(request.id());
+    if (!revoked) return revoked.error();
+    revision = *revoked;
+    return Status();
+  };
+  auto writing = member_.writer().write(revoke);
+  Status status = co_await writing;
+  if (!status.ok()) co_return status;
+  etcdserverpb::LeaseRevokeResponse answer;
+  member_.fill(answer.mutable_header(), revision);
+  co_return answer;
+}
+
+Task<Status> LeaseService::LeaseKeepAlive(
+    ServerContext&,
+    ServerStream<etcdserverpb::LeaseKeepAliveRequest, etcdserverpb::LeaseKeepAliveResponse>& stream) {
+  for (;;) {
+    auto reading = stream.read();
+    std::optional<etcdserverpb::LeaseKeepAliveRequest> request = co_await reading;
+    if (!request) co_return Status();
+
+    const store::LeaseId id = request->id();
+    store::LeaseInfo info;
+    auto renew = [&](store::Store& store) -> Status {
+      const Result<store::LeaseInfo> renewed = store.lease_renew(id, now_ms());
+      if (!renewed) return renewed.error();
+      info = *renewed;
+      return Status();
+    };
+    auto renewing = member_.writer().inspect(renew);
+    Status status = co_await renewing;
+    // A lease that does not exist is an answer with TTL 0, not an error: other leases share the stream.
+    if (!status.ok() && status.code() != StatusCode::kNotFound) co_return status;
+    etcdserverpb::LeaseKeepAliveResponse answer;
+    member_.fill(answer.mutable_header(), member_.hub().revision());
+    answer.set_id(id);
+    answer.set_ttl(info.granted_ttl_s);
+    auto writing = stream.write(answer);
+    const bool written = co_await writing;
+    if (!written) co_return Status();
+  }
+}
+
+Task<Result<etcdserverpb::LeaseTimeToLiveResponse>> LeaseService::LeaseTimeToLive(
+    ServerContext&, etcdserverpb::LeaseTimeToLiveRequest request) {
+  store::LeaseInfo info;
+  auto look_up = [&](store::Store& store) -> Status {
+    const Result<store::LeaseInfo> found = store.lease_info(request.id(), now_ms());
+    if (!found) return found.error();
+    info = *found;
+    return Status();
+  };
+  auto looking = member_.writer().inspect(look_up);
+  Status status = co_await looking;
+  etcdserverpb::LeaseTimeToLiveResponse answer;
+  member_.fill(answer.mutable_header(), member_.hub().revision());
+  answer.set_id(request.id());
+  if (status.code() == StatusCode::kNotFound) {
+    answer.set_ttl(-1);
+    co_return answer;
+  }
+  if (!status.ok()) co_return status;
+  answer.set_ttl(std::max<std::int64_t>(info.remaining_ms, 0) / 1000);
+  answer.set_grantedttl(info.granted_ttl_s);
+  if (request.keys()) {
+    const Result<store::ReadView> view = member_.store().read();
+    if (!view) co_return view.error();
+    Result<std::vector<std::string>> keys = view->lease_keys(request.id());
+    if (!keys) co_return std::move(keys).error();
+    for (std::string& key : *keys) answer.add_keys(std::move(key));
+  }
+  co_return answer;
+}
+
+Task<Result<etcdserverpb::LeaseLeasesResponse>> LeaseService::LeaseLeases(ServerContext&,
+                                                                          etcdserverpb::LeaseLeasesRequest) {
+  std::vector<store::LeaseId> leases;
+  auto list = [&](store::Store& store) -> Status {
+    leases = store.leases();
+    return Status();
+  };
+  auto listing = member_.writer().inspect(list);
+  Status status = co_await listing;
+  if (!status.ok()) co_return status;
+  etcdserverpb::LeaseLeasesResponse answer;
+  member_.fill(answer.mutable_header(), member_.hub().revision());
+  for (const store::LeaseId id : leases) answer.add_leases()->set_id(id);
+  co_return answer;
+}
+
+}  // namespace minigrpc::registry

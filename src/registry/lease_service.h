@@ -1,0 +1,31 @@
+// etcdserverpb.Lease on the store. The writer thread owns the leases, and revokes those that are due.
+//
+// Thread rule: any loop.
+#pragma once
+
+#include "etcd/api/lease.minigrpc.h"
+#include "registry/member.h"
+
+namespace minigrpc::registry {
+
+class LeaseService final : public etcdserverpb::Lease::Handler {
+ public:
+  // `member` is borrowed.
+  explicit LeaseService(Member& member) : member_(member) {}
+
+  Task<Result<etcdserverpb::LeaseGrantResponse>> LeaseGrant(ServerContext&,
+                                                            etcdserverpb::LeaseGrantRequest request) override;
+  Task<Result<etcdserverpb::LeaseRevokeResponse>> LeaseRevoke(ServerContext&,
+                                                              etcdserverpb::LeaseRevokeRequest request) override;
+  Task<Status> LeaseKeepAlive(ServerContext&, ServerStream<etcdserverpb::LeaseKeepAliveRequest,
+                                                           etcdserverpb::LeaseKeepAliveResponse>& stream) override;
+  Task<Result<etcdserverpb::LeaseTimeToLiveResponse>> LeaseTimeToLive(
+      ServerContext&, etcdserverpb::LeaseTimeToLiveRequest request) override;
+  Task<Result<etcdserverpb::LeaseLeasesResponse>> LeaseLeases(ServerContext&,
+                                                              etcdserverpb::LeaseLeasesRequest request) override;
+
+ private:
+  Member& member_;
+};
+
+}  // namespace minigrpc::registry

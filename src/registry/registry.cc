@@ -1,0 +1,121 @@
+#include <minigrpc/health.h>
+#include <minigrpc/registry.h>
+#include <minigrpc/server.h>
+
+#include <utility>
+
+#include "registry/cluster_service.h"
+#include "registry/kv_service.h"
+#include "registry/lease_service.h"
+#include "registry/lock_service.h"
+#include "registry/maintenance_service.h"
+#include "registry/member.h"
+#include "registry/watch_service.h"
+
+namespace minigrpc {
+
+namespace registry {
+
+namespace {
+
+// As etcd: the request's own bound, and room for what surrounds it.
+constexpr std::size_t kMessageOverheadMax = 512 * 1024;
+
+// A port that is in use is the most common reason not to start: say which, and what to do.
+Status explain_listen(const std::string& address, const Status& status) {
+  return {status.code(), "cannot listen on " + address + ": " + status.message()};
+}
+
+std::string with_port(const std::string& address, std::uint16_t port) {
+  if (port == 0) return address;
+  return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
+}
+
+std::string url_of(const std::string& address) {
+  if (address.starts_with("unix:")) return address.starts_with("unix://") ? address : "unix://" + address.substr(5);
+  return "http://" + address;
+}
+
+}  // namespace
+
+class RegistryImpl {
+ public:
+  RegistryImpl(Runtime& runtime, std::unique_ptr<Member> member)
+      : member_(std::move(member)),
+        kv_(*member_),
+        watch_(*member_, runtime),
+        lease_(*member_),
+        lock_(*member_),
+        cluster_(*member_),
+        maintenance_(*member_, runtime),
+        server_(runtime, {.received_message_size_max = member_->options().request_size_max + kMessageOverheadMax}) {
+    for (Service* service : std::initializer_list<Service*>{&kv_, &watch_, &lease_, &lock_, &cluster_, &maintenance_,
+                                                            &health_.service()})
+      server_.add(*service);
+  }
+
+  Status listen() {
+    std::vector<std::string> urls = member_->options().advertise_client_urls;
+    const bool advertise_addresses = urls.empty();
+    for (const std::string& address : member_->options().listen_addresses) {
+      const Result<std::uint16_t> port = server_.listen(address);
+      if (!port) return explain_listen(address, port.error());
+      addresses_.push_back(with_port(address, *port));
+      if (advertise_addresses) urls.push_back(url_of(addresses_.back()));
+    }
+    member_->set_client_urls(std::move(urls));
+    return Status();
+  }
+
+  Task<void> shutdown(std::chrono::nanoseconds grace) {
+    health_.shutdown();
+    health_.end_watches();
+    watch_.shutdown();
+    Task<void> closing = server_.shutdown(grace);
+    co_await closing;
+  }
+
+  Member& member() { return *member_; }
+  const std::vector<std::string>& addresses() const { return addresses_; }
+
+ private:
+  const std::unique_ptr<Member> member_;
+  KvService kv_;
+  WatchService watch_;
+  LeaseService lease_;
+  LockService lock_;
+  ClusterService cluster_;
+  MaintenanceService maintenance_;
+  Health health_;
+  std::vector<std::string> addresses_;
+  Server server_;  // last: its calls end before what they use
+};
+
+}  // namespace registry
+
+Result<std::unique_ptr<Registry>> Registry::start(Runtime& runtime, RegistryOptions options) {
+  Result<std::unique_ptr<registry::Member>> member = registry::Member::open(options);
+  if (!member) return std::move(member).error();
+  auto impl = std::make_unique<registry::RegistryImpl>(runtime, *std::move(member));
+  if (Status status = impl->listen(); !status.ok()) return status;
+  return std::unique_ptr<Registry>(new Registry(std::move(impl)));
+}
+
+Registry::Registry(std::unique_ptr<registry::RegistryImpl> impl) : impl_(std::move(impl)) {}
+Registry::~Registry() = default;
+
+const std::vector<std::string>& Registry::addresses() const { return impl_->addresses(); }
+std::uint64_t Registry::cluster_id() const { return impl_->member().identity().cluster_id; }
+std::uint64_t Registry::member_id() const { return impl_->member().identity().member_id; }
+std::int64_t Registry::revision() const { return impl_->member().hub().revision(); }
+
+Task<Status> Registry::check() {
+  auto ask = [](store::Store& store) { return store.health(); };
+  auto asking = impl_->member().writer().inspect(ask);
+  Status status = co_await asking;
+  co_return status;
+}
+
+Task<void> Registry::shutdown(std::chrono::nanoseconds grace) { return impl_->shutdown(grace); }
+
+}  // namespace minigrpc

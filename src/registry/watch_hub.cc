@@ -1,0 +1,171 @@
+#include "registry/watch_hub.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace minigrpc::registry {
+
+namespace {
+
+// The prefix that [key, range_end) stands for, if it does: etcd's clients write "a" to "b" for the prefix "a".
+bool is_prefix(const WatchFilter& filter) {
+  if (filter.key.empty() || filter.range_end.size() != filter.key.size()) return false;
+  const auto last = static_cast<unsigned char>(filter.key.back());
+  return last != 0xff && static_cast<unsigned char>(filter.range_end.back()) == last + 1 &&
+         std::string_view(filter.key).substr(0, filter.key.size() - 1) ==
+             std::string_view(filter.range_end).substr(0, filter.key.size() - 1);
+}
+
+std::size_t size_of(const store::Event& event) {
+  std::size_t size = sizeof(store::Event) + event.kv.key.size() + event.kv.value.size();
+  if (event.prev_kv) size += event.prev_kv->key.size() + event.prev_kv->value.size();
+  return size;
+}
+
+}  // namespace
+
+void WatchHub::publish(store::Committed committed) {
+  const auto shared = std::make_shared<const store::Committed>(std::move(committed));
+  std::lock_guard lock(mutex_);
+  revision_ = shared->revision;
+  ++sequence_;
+  // Detached only after the loop, which walks the lists of followers.
+  std::vector<std::shared_ptr<Watcher>> overflowed;
+  for (std::size_t index = 0; index < shared->events.size(); ++index) {
+    const store::Event& event = shared->events[index];
+    for_each_follower(event.kv.key, [&](const std::shared_ptr<Watcher>& watcher) {
+      if (watcher->state_ != Watcher::State::kFollowing || event.revision.main < watcher->next_revision_) return;
+      if (watcher->filter_.wants(event.type) && !deliver(watcher, shared, index)) overflowed.push_back(watcher);
+    });
+  }
+  for (const std::shared_ptr<Watcher>& watcher : overflowed) detach(*watcher);
+}
+
+bool WatchHub::deliver(const std::shared_ptr<Watcher>& watcher, const CommittedPtr& committed, std::size_t index) {
+  Outbox& outbox = *watcher->outbox_;
+  const store::Event& event = committed->events[index];
+  const bool open = watcher->open_sequence_ == sequence_;
+  if (outbox.deliveries_.size() >= kOutboxDeliveriesMax || outbox.bytes_ >= kOutboxBytesMax) {
+    watcher->state_ = Watcher::State::kBehind;
+    watcher->next_revision_ = event.revision.main;
+    // History begins with this revision as a whole, so what was delivered of it already is taken back.
+    if (open) {
+      Delivery& delivery = outbox.deliveries_[watcher->open_delivery_];
+      while (delivery.end > delivery.begin &&
+             committed->events[delivery.end - 1].revision.main == event.revision.main)
+        --delivery.end;
+    }
+    outbox.behind_[watcher.get()] = {watcher, event.revision.main};
+    outbox.wake_();
+    return false;
+  }
+  outbox.bytes_ += size_of(event);
+  if (open) {
+    outbox.deliveries_[watcher->open_delivery_].end = index + 1;
+    return true;
+  }
+  watcher->open_sequence_ = sequence_;
+  watcher->open_delivery_ = outbox.deliveries_.size();
+  outbox.deliveries_.push_back({watcher, committed, index, index + 1});
+  if (outbox.deliveries_.size() == 1) outbox.wake_();
+  return true;
+}
+
+std::int64_t WatchHub::revision() const {
+  std::lock_guard lock(mutex_);
+  return revision_;
+}
+
+std::int64_t WatchHub::start(const std::shared_ptr<Watcher>& watcher, Outbox& outbox, std::int64_t start_revision) {
+  std::lock_guard lock(mutex_);
+  watcher->outbox_ = &outbox;
+  watcher->next_revision_ = start_revision > 0 ? start_revision : revision_ + 1;
+  if (watcher->next_revision_ > revision_) {
+    attach(watcher);
+  } else {
+    watcher->state_ = Watcher::State::kBehind;
+    outbox.behind_[watcher.get()] = {watcher, watcher->next_revision_};
+    outbox.wake_();
+  }
+  return revision_;
+}
+
+bool WatchHub::follow(const std::shared_ptr<Watcher>& watcher, std::int64_t seen_revision) {
+  std::lock_guard lock(mutex_);
+  watcher->next_revision_ = seen_revision + 1;
+  if (revision_ > seen_revision) {
+    watcher->outbox_->behind_[watcher.get()].next_revision = watcher->next_revision_;
+    return false;
+  }
+  watcher->outbox_->behind_.erase(watcher.get());
+  attach(watcher);
+  return true;
+}
+
+void WatchHub::stop(Watcher& watcher) {
+  std::lock_guard lock(mutex_);
+  if (watcher.outbox_ == nullptr) return;
+  if (watcher.state_ == Watcher::State::kFollowing) detach(watcher);
+  watcher.state_ = Watcher::State::kIdle;
+  watcher.outbox_->behind_.erase(&watcher);
+  std::erase_if(watcher.outbox_->deliveries_,
+                [&](const Delivery& delivery) { return delivery.watcher.get() == &watcher; });
+  watcher.outbox_ = nullptr;
+}
+
+Turn WatchHub::take(Outbox& outbox) {
+  std::lock_guard lock(mutex_);
+  Turn turn;
+  turn.deliveries = std::exchange(outbox.deliveries_, {});
+  outbox.bytes_ = 0;
+  for (const auto& [watcher, behind] : outbox.behind_) turn.behind.push_back(behind);
+  turn.revision = revision_;
+  return turn;
+}
+
+WatchHub::Followers& WatchHub::followers_of(const WatchFilter& filter) {
+  if (filter.range_end.empty()) return by_key_[filter.key];
+  if (is_prefix(filter)) return by_prefix_[filter.key];
+  return by_range_;
+}
+
+void WatchHub::attach(const std::shared_ptr<Watcher>& watcher) {
+  watcher->state_ = Watcher::State::kFollowing;
+  followers_of(watcher->filter_).push_back(watcher);
+  if (is_prefix(watcher->filter_)) ++prefix_lengths_[watcher->filter_.key.size()];
+}
+
+void WatchHub::detach(Watcher& watcher) {
+  const WatchFilter& filter = watcher.filter_;
+  Followers& followers = followers_of(filter);
+  const auto place =
+      std::ranges::find_if(followers, [&](const std::shared_ptr<Watcher>& one) { return one.get() == &watcher; });
+  // The order among the followers does not matter.
+  *place = std::move(followers.back());
+  followers.pop_back();
+  if (is_prefix(filter)) {
+    const auto length = prefix_lengths_.find(filter.key.size());
+    if (--length->second == 0) prefix_lengths_.erase(length);
+  }
+  if (!followers.empty()) return;
+  if (filter.range_end.empty())
+    by_key_.erase(filter.key);
+  else if (is_prefix(filter))
+    by_prefix_.erase(filter.key);
+}
+
+template <class Visit>
+void WatchHub::for_each_follower(std::string_view key, Visit visit) {
+  if (const auto found = by_key_.find(key); found != by_key_.end())
+    for (const std::shared_ptr<Watcher>& watcher : found->second) visit(watcher);
+  for (const auto& [length, count] : prefix_lengths_) {
+    if (length > key.size()) break;
+    const auto found = by_prefix_.find(key.substr(0, length));
+    if (found == by_prefix_.end()) continue;
+    for (const std::shared_ptr<Watcher>& watcher : found->second) visit(watcher);
+  }
+  for (const std::shared_ptr<Watcher>& watcher : by_range_)
+    if (watcher->filter_.keys().contains(key)) visit(watcher);
+}
+
+}  // namespace minigrpc::registry

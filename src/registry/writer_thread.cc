@@ -1,0 +1,212 @@
+#include "registry/writer_thread.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace minigrpc::registry {
+
+namespace {
+
+// The thread looks at the clock at least this often, so that a pause longer than kStopMs means that the whole process
+// was stopped (SIGSTOP, a suspended machine): then clients could not renew their leases, and get the chance to.
+constexpr std::int64_t kTurnMs = 1000;
+constexpr std::int64_t kStopMs = 4000;
+// How many leases end under one commit.
+constexpr std::size_t kRevokeMax = 500;
+constexpr std::size_t kRemoveStep = 2000;
+// After a failing disk refused a revocation.
+constexpr std::int64_t kRetryMs = 1000;
+constexpr std::int64_t kSlowCommitMs = 1000;
+
+Status stopped() { return {StatusCode::kUnavailable, "etcdserver: server stopped"}; }
+
+}  // namespace
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+CompactOperation::CompactOperation(WriterThread& writer, std::int64_t revision, bool physical)
+    : WriterOperation(writer, Kind::kCompact, physical), revision_(revision) {}
+
+bool WriterOperation::submit() { return writer_->submit(*this); }
+
+WriterThread::WriterThread(store::Store& store, WatchHub& hub, const Log& log)
+    : store_(store), hub_(hub), log_(log), last_turn_ms_(now_ms()), thread_([this] { run(); }) {}
+
+WriterThread::~WriterThread() { stop(); }
+
+void WriterThread::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+bool WriterThread::submit(WriterOperation& operation) {
+  std::lock_guard lock(mutex_);
+  if (stopping_) {
+    operation.status_ = stopped();
+    return false;
+  }
+  if (pending_.size() >= kPendingMax) {
+    operation.status_ = Status(StatusCode::kResourceExhausted, "etcdserver: too many requests");
+    return false;
+  }
+  pending_.push_back(&operation);
+  if (pending_.size() == 1) wake_.notify_one();
+  return true;
+}
+
+void WriterThread::run() {
+  Operations operations;
+  while (wait_for_work(&operations)) {
+    notice_long_stop();
+    inspect_all(operations);
+    write_all(operations);
+    revoke_expired();
+    remove_compacted();
+  }
+  finish_compaction(stopped());
+}
+
+bool WriterThread::wait_for_work(Operations* operations) {
+  operations->clear();
+  std::int64_t wait_ms = kTurnMs;
+  if (const std::optional<std::int64_t> expiry_ms = store_.lease_next_expiry_ms())
+    wait_ms = std::clamp<std::int64_t>(std::max(*expiry_ms, revoke_not_before_ms_) - now_ms(), 0, kTurnMs);
+  if (removing_) wait_ms = 0;
+
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, std::chrono::milliseconds(wait_ms), [this] { return !pending_.empty() || stopping_; });
+  if (pending_.empty() && stopping_) return false;
+  const std::size_t count = std::min(pending_.size(), kBatchMax);
+  operations->assign(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
+  return true;
+}
+
+void WriterThread::notice_long_stop() {
+  const std::int64_t now = now_ms();
+  if (now - last_turn_ms_ > kStopMs) {
+    log_.warn("the process did not run for a while; every lease gets its full time again",
+              {{"stopped-for", std::to_string(now - last_turn_ms_) + "ms"}});
+    store_.leases_restart(now);
+  }
+  last_turn_ms_ = now;
+}
+
+void WriterThread::inspect_all(const Operations& operations) {
+  for (WriterOperation* operation : operations) {
+    if (operation->kind_ != WriterOperation::Kind::kInspect) continue;
+    operation->status_ = operation->inspect(store_);
+    resume(*operation);
+  }
+}
+
+void WriterThread::write_all(const Operations& operations) {
+  Operations writes;
+  for (WriterOperation* operation : operations)
+    if (operation->kind_ != WriterOperation::Kind::kInspect) writes.push_back(operation);
+  if (writes.empty()) return;
+
+  if (Status failure = try_write(writes); !failure.ok()) {
+    // One by one, so that only the culprit fails.
+    for (WriterOperation* operation : writes) {
+      if (writes.size() > 1) failure = try_write({operation});
+      if (!failure.ok()) operation->status_ = failure;
+    }
+    if (!store_.health().ok()) log_.error("the store refuses writes", {{"error", store_.health().to_string()}});
+  }
+  for (WriterOperation* operation : writes) {
+    if (operation->kind_ == WriterOperation::Kind::kCompact && operation->status_.ok()) {
+      removing_ = true;
+      if (operation->wait_until_removed_) {
+        waiting_for_removal_.push_back(operation);
+        continue;
+      }
+    }
+    resume(*operation);
+  }
+}
+
+Status WriterThread::try_write(const Operations& operations) {
+  const std::int64_t begin_ms = now_ms();
+  Result<store::WriteBatch> batch = store_.begin();
+  if (!batch) return std::move(batch).error();
+  for (WriterOperation* operation : operations) operation->status_ = operation->apply(*batch);
+  Result<store::Committed> committed = batch->commit();
+  if (!committed) return std::move(committed).error();
+  if (const std::int64_t took_ms = now_ms() - begin_ms; took_ms > kSlowCommitMs)
+    log_.warn("a commit took too long: is the disk slow or busy?",
+              {{"took", std::to_string(took_ms) + "ms"}, {"requests", std::to_string(operations.size())}});
+  hub_.publish(*std::move(committed));
+  return Status();
+}
+
+void WriterThread::revoke_expired() {
+  const std::int64_t now = now_ms();
+  if (now < revoke_not_before_ms_) return;
+  const std::vector<store::LeaseId> expired = store_.leases_expired(now, kRevokeMax);
+  if (expired.empty()) return;
+
+  const auto revoke_all = [&]() -> Status {
+    Result<store::WriteBatch> batch = store_.begin();
+    if (!batch) return std::move(batch).error();
+    for (const store::LeaseId id : expired) {
+      Result<std::int64_t> revoked = batch->lease_revoke(id);
+      if (!revoked) return std::move(revoked).error();
+    }
+    Result<store::Committed> committed = batch->commit();
+    if (!committed) return std::move(committed).error();
+    hub_.publish(*std::move(committed));
+    return Status();
+  };
+  if (const Status status = revoke_all(); !status.ok()) {
+    log_.error("expired leases could not be revoked", {{"error", status.to_string()}});
+    revoke_not_before_ms_ = now + kRetryMs;
+    return;
+  }
+  for (const store::LeaseId id : expired) log_.debug("lease expired", {{"lease", to_hex(id)}});
+}
+
+void WriterThread::remove_compacted() {
+  if (!removing_) return;
+  const auto step = [&]() -> Result<bool> {
+    Result<store::WriteBatch> batch = store_.begin();
+    if (!batch) return std::move(batch).error();
+    Result<store::CompactStep> result = batch->compact_step(kRemoveStep);
+    if (!result) return std::move(result).error();
+    Result<store::Committed> committed = batch->commit();
+    if (!committed) return std::move(committed).error();
+    return result->done;
+  };
+  const Result<bool> done = step();
+  if (!done) {
+    removing_ = false;
+    log_.error("compacted history could not be removed", {{"error", done.error().to_string()}});
+    finish_compaction(done.error());
+  } else if (*done) {
+    removing_ = false;
+    finish_compaction(Status());
+  }
+}
+
+void WriterThread::finish_compaction(const Status& status) {
+  for (WriterOperation* operation : std::exchange(waiting_for_removal_, {})) {
+    operation->status_ = status;
+    resume(*operation);
+  }
+}
+
+void WriterThread::resume(WriterOperation& operation) {
+  // The operation is gone as soon as it is resumed.
+  Executor* executor = operation.executor_;
+  executor->post(operation.waiter_);
+}
+
+}  // namespace minigrpc::registry

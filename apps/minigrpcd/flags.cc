@@ -1,0 +1,313 @@
+#include "flags.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cctype>
+#include <utility>
+
+namespace minigrpcd {
+
+using minigrpc::Result;
+using minigrpc::Status;
+using minigrpc::StatusCode;
+
+namespace {
+
+// What has been given, before it is checked together.
+struct Given {
+  std::string name = "default";
+  std::string data_dir;
+  std::string listen_client_urls = "http://localhost:2379";
+  std::string advertise_client_urls;
+  std::string initial_advertise_peer_urls = "http://localhost:2380";
+  std::string initial_cluster;
+  std::string log_level = "info";
+  std::string quota_backend_bytes = "0";
+  std::string max_txn_ops = "128";
+  std::string max_request_bytes = "1572864";
+  std::string progress_interval = "10m";
+  std::string debug = "false";
+};
+
+struct FlagRow {
+  std::string_view name;
+  std::string Given::* place;  // null: without effect on a single member
+  std::string_view help;       // empty: not in --help
+  bool boolean = false;
+};
+
+constexpr std::array kFlags{
+    FlagRow{"name", &Given::name, "Name of this member.  [default]"},
+    FlagRow{"data-dir", &Given::data_dir, "Where the data is kept; one process at a time.  [${name}.minigrpc]"},
+    FlagRow{"listen-client-urls", &Given::listen_client_urls,
+            "Where to serve clients: http://HOST:PORT or unix:///PATH, several with commas.  [http://localhost:2379]"},
+    FlagRow{"advertise-client-urls", &Given::advertise_client_urls,
+            "Where clients are told to find this member.  [the listen URLs]"},
+    FlagRow{"log-level", &Given::log_level, "debug, info, warn or error (panic, fatal: as error).  [info]"},
+    FlagRow{"quota-backend-bytes", &Given::quota_backend_bytes,
+            "Refuse writes when the data is larger; 0 is 2 GiB.  [0]"},
+    FlagRow{"max-txn-ops", &Given::max_txn_ops, "Operations of one transaction.  [128]"},
+    FlagRow{"max-request-bytes", &Given::max_request_bytes, "Size of one request.  [1572864]"},
+    FlagRow{"experimental-watch-progress-notify-interval", &Given::progress_interval,
+            "How often a silent watcher that asked for it hears of progress.  [10m]"},
+    FlagRow{"debug", &Given::debug, "The same as --log-level debug.  [false]", true},
+    FlagRow{"initial-advertise-peer-urls", &Given::initial_advertise_peer_urls,
+            "Shown as peer addresses in `member list`; nobody listens there.  [http://localhost:2380]"},
+    FlagRow{"initial-cluster", &Given::initial_cluster, "Accepted with one member, without effect."},
+    FlagRow{"snapshot-count", nullptr, {}},
+    FlagRow{"heartbeat-interval", nullptr, {}},
+    FlagRow{"election-timeout", nullptr, {}},
+    FlagRow{"listen-peer-urls", nullptr, {}},
+    FlagRow{"initial-cluster-state", nullptr, {}},
+    FlagRow{"initial-cluster-token", nullptr, {}},
+    FlagRow{"initial-election-tick-advance", nullptr, {}, true},
+    FlagRow{"pre-vote", nullptr, {}, true},
+    FlagRow{"strict-reconfig-check", nullptr, {}, true},
+    FlagRow{"max-snapshots", nullptr, {}},
+    FlagRow{"max-wals", nullptr, {}},
+    FlagRow{"backend-batch-interval", nullptr, {}},
+    FlagRow{"backend-batch-limit", nullptr, {}},
+    FlagRow{"logger", nullptr, {}},
+};
+
+// etcd's flags whose effect a user would miss: refused, not ignored.
+struct Refusal {
+  std::string_view name;
+  std::string_view advice;
+};
+constexpr std::string_view kNoTls =
+    "minigrpcd serves cleartext only: put a TLS proxy in front of it, or listen on localhost or a unix:// socket";
+constexpr std::string_view kNoCluster = "minigrpcd is a single member: for a cluster run etcd, and point clients at it";
+constexpr std::array kRefusals{
+    Refusal{"cert-file", kNoTls},
+    Refusal{"key-file", kNoTls},
+    Refusal{"client-cert-auth", kNoTls},
+    Refusal{"trusted-ca-file", kNoTls},
+    Refusal{"auto-tls", kNoTls},
+    Refusal{"discovery", kNoCluster},
+    Refusal{"discovery-srv", kNoCluster},
+    Refusal{"proxy", kNoCluster},
+    Refusal{"force-new-cluster", kNoCluster},
+    Refusal{"config-file", "give its settings as flags, or as ETCD_… environment variables"},
+    Refusal{"wal-dir", "there is no write-ahead log: put --data-dir on the fast disk"},
+    Refusal{"auto-compaction-mode", "minigrpcd does not compact by itself: run `etcdctl compaction` from a timer"},
+    Refusal{"auto-compaction-retention", "minigrpcd does not compact by itself: run `etcdctl compaction` from a timer"},
+    Refusal{"listen-metrics-urls", "minigrpcd serves no metrics"},
+    Refusal{"auth-token", "minigrpcd has no users and passwords"},
+};
+
+Status bad(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
+
+const FlagRow* find_row(std::string_view name) {
+  const auto found = std::ranges::find(kFlags, name, &FlagRow::name);
+  return found == kFlags.end() ? nullptr : &*found;
+}
+
+Status unknown_flag(const std::string& name) {
+  if (const auto found = std::ranges::find(kRefusals, name, &Refusal::name); found != kRefusals.end())
+    return bad("--" + name + " is etcd's, and not minigrpcd's: " + std::string(found->advice));
+  if (name.starts_with("peer-")) return bad("--" + name + " is etcd's: " + std::string(kNoCluster));
+  return bad("flag provided but not defined: -" + name + "\nSee 'minigrpcd --help'.");
+}
+
+bool is_true(std::string_view text) { return text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE"; }
+bool is_boolean(std::string_view text) {
+  return is_true(text) || text == "false" || text == "0" || text == "f" || text == "F" || text == "FALSE";
+}
+
+std::string environment_name(std::string_view flag) {
+  std::string name = "ETCD_";
+  for (const char c : flag)
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+void record(const FlagRow& row, std::string value, Given& given, Flags& flags) {
+  if (row.place != nullptr) {
+    given.*row.place = std::move(value);
+    return;
+  }
+  std::string shown = "--" + std::string(row.name);
+  if (std::ranges::find(flags.without_effect, shown) == flags.without_effect.end())
+    flags.without_effect.push_back(std::move(shown));
+}
+
+// One argument, and the next where it is its value; the index of the last one used.
+Result<std::size_t> take_argument(const std::vector<std::string>& arguments, std::size_t index, Given& given,
+                                  Flags& flags) {
+  const std::string& argument = arguments[index];
+  if (argument.size() < 2 || argument[0] != '-' || argument == "--")
+    return bad("'" + argument + "' is not a valid flag. See 'minigrpcd --help'.");
+  std::string name = argument.substr(argument[1] == '-' ? 2 : 1);
+  std::optional<std::string> value;
+  if (const std::size_t equals = name.find('='); equals != std::string::npos) {
+    value = name.substr(equals + 1);
+    name.resize(equals);
+  }
+  if (name == "h" || name == "help") {
+    flags.help = true;
+    return index;
+  }
+  if (name == "version") {
+    flags.version = true;
+    return index;
+  }
+  const FlagRow* row = find_row(name);
+  if (row == nullptr) return unknown_flag(name);
+  if (row->boolean) {
+    if (!value) value = "true";
+    if (!is_boolean(*value)) return bad("invalid boolean value \"" + *value + "\" for -" + name + ": say true or false");
+  } else if (!value) {
+    if (index + 1 == arguments.size()) return bad("flag needs an argument: -" + name);
+    value = arguments[++index];
+  }
+  record(*row, *std::move(value), given, flags);
+  return index;
+}
+
+template <class Number>
+Status parse_number(std::string_view flag, std::string_view text, Number* number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
+  if (error == std::errc() && end == text.data() + text.size() && *number >= 0) return Status();
+  return bad("invalid value \"" + std::string(text) + "\" for flag -" + std::string(flag) + ": it takes a number");
+}
+
+// Go's durations, of one unit: "10m", "500ms".
+Result<std::chrono::milliseconds> parse_duration(std::string_view flag, std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const double factor = unit == "ms" ? 1 : unit == "s" ? 1e3 : unit == "m" ? 6e4 : unit == "h" ? 3.6e6 : 0;
+  if (error != std::errc() || factor == 0 || number <= 0 || number * factor > 1e12)
+    return bad("invalid value \"" + std::string(text) + "\" for flag -" + std::string(flag) +
+               ": it takes a duration such as 10m or 500ms");
+  return std::chrono::milliseconds(static_cast<std::int64_t>(number * factor));
+}
+
+Result<minigrpc::LogLevel> parse_level(std::string_view text) {
+  if (text == "debug") return minigrpc::LogLevel::kDebug;
+  if (text == "info") return minigrpc::LogLevel::kInfo;
+  if (text == "warn") return minigrpc::LogLevel::kWarn;
+  if (text == "error" || text == "panic" || text == "fatal" || text == "dpanic") return minigrpc::LogLevel::kError;
+  return bad("invalid value \"" + std::string(text) + "\" for flag -log-level: it is debug, info, warn or error");
+}
+
+std::vector<std::string> split_commas(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    if (comma > 0) parts.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return parts;
+}
+
+// "a=http://…,b=http://…": how many names there are. One member may have several URLs.
+Status check_initial_cluster(const std::string& text) {
+  std::vector<std::string> names;
+  for (const std::string& part : split_commas(text)) {
+    std::string name = part.substr(0, part.find('='));
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  if (names.size() <= 1) return Status();
+  return bad("--initial-cluster names " + std::to_string(names.size()) +
+             " members, and minigrpcd is a single member: run etcd for a cluster, and point clients at it");
+}
+
+Status finish(const Given& given, Flags& flags) {
+  minigrpc::RegistryOptions& registry = flags.registry;
+  registry.name = given.name;
+  registry.data_dir = given.data_dir.empty() ? given.name + ".minigrpc" : given.data_dir;
+  flags.listen_client_urls = split_commas(given.listen_client_urls);
+  if (flags.listen_client_urls.empty()) return bad("--listen-client-urls is empty: say where to serve clients");
+  for (const std::string& url : flags.listen_client_urls) {
+    Result<std::string> address = listen_address(url);
+    if (!address) return std::move(address).error();
+    registry.listen_addresses.push_back(*std::move(address));
+  }
+  registry.advertise_client_urls = split_commas(given.advertise_client_urls);
+  registry.advertise_peer_urls = split_commas(given.initial_advertise_peer_urls);
+  if (!given.initial_cluster.empty()) flags.without_effect.push_back("--initial-cluster");
+  if (Status status = check_initial_cluster(given.initial_cluster); !status.ok()) return status;
+
+  Result<minigrpc::LogLevel> level = parse_level(is_true(given.debug) ? "debug" : given.log_level);
+  if (!level) return std::move(level).error();
+  flags.log_level = *level;
+  std::int64_t quota_bytes = 0;
+  if (Status status = parse_number("quota-backend-bytes", given.quota_backend_bytes, &quota_bytes); !status.ok())
+    return status;
+  if (quota_bytes != 0) registry.quota_bytes = static_cast<std::size_t>(quota_bytes);
+  if (Status status = parse_number("max-txn-ops", given.max_txn_ops, &registry.txn_ops_max); !status.ok())
+    return status;
+  if (Status status = parse_number("max-request-bytes", given.max_request_bytes, &registry.request_size_max);
+      !status.ok())
+    return status;
+  const Result<std::chrono::milliseconds> interval =
+      parse_duration("experimental-watch-progress-notify-interval", given.progress_interval);
+  if (!interval) return interval.error();
+  registry.watch_progress_interval = *interval;
+  return Status();
+}
+
+}  // namespace
+
+Result<std::string> listen_address(std::string_view url) {
+  const auto refuse = [&](std::string_view why) {
+    return bad("cannot listen on \"" + std::string(url) + "\": " + std::string(why));
+  };
+  if (url.starts_with("https://") || url.starts_with("unixs://")) return refuse(kNoTls);
+  if (url.starts_with("unix://")) {
+    const std::string_view path = url.substr(7);
+    if (path.empty()) return refuse("a unix:// URL names a path: unix:///run/minigrpcd.sock");
+    return "unix:" + std::string(path);
+  }
+  if (!url.starts_with("http://")) return refuse("a URL begins with http:// or unix://");
+  std::string_view address = url.substr(7);
+  if (address.ends_with('/')) address.remove_suffix(1);
+  const std::size_t colon = address.rfind(':');
+  if (address.find('/') != std::string_view::npos) return refuse("it must be http://HOST:PORT, without a path");
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size() || address[colon - 1] == ':')
+    return refuse("it must be http://HOST:PORT");
+  return std::string(address);
+}
+
+Result<Flags> parse_flags(const std::vector<std::string>& arguments, const Environment& environment) {
+  Flags flags;
+  Given given;
+  for (const FlagRow& row : kFlags)
+    if (std::optional<std::string> value = environment(environment_name(row.name)))
+      record(row, *std::move(value), given, flags);
+  for (std::size_t index = 0; index < arguments.size(); ++index) {
+    const Result<std::size_t> last = take_argument(arguments, index, given, flags);
+    if (!last) return last.error();
+    index = *last;
+  }
+  if (flags.help || flags.version) return flags;
+  if (Status status = finish(given, flags); !status.ok()) return status;
+  return flags;
+}
+
+std::string help_text() {
+  std::string text =
+      "Usage:\n"
+      "  minigrpcd [flags]\n"
+      "    Serve the etcd v3 API, as the only member, from a data directory.\n"
+      "  minigrpcd --version\n"
+      "  minigrpcd --help\n"
+      "\n"
+      "Flags are etcd's; each can also be given as ETCD_ and its name in the environment (ETCD_DATA_DIR).\n"
+      "\n";
+  std::string quiet;
+  for (const FlagRow& row : kFlags) {
+    if (row.help.empty())
+      quiet += (quiet.empty() ? "--" : " --") + std::string(row.name);
+    else
+      text += "  --" + std::string(row.name) + "\n    " + std::string(row.help) + "\n";
+  }
+  text += "\nAccepted for etcd's start scripts, without effect on a single member:\n  " + quiet +
+          "\n\nFor a cluster run etcd, and point clients at it: they need no change.\n";
+  return text;
+}
+
+}  // namespace minigrpcd

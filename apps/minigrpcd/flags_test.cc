@@ -1,0 +1,106 @@
+#include "flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace minigrpcd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+minigrpc::Result<Flags> parse(std::vector<std::string> arguments, std::map<std::string, std::string> variables = {}) {
+  return parse_flags(arguments, [variables](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  });
+}
+
+TEST(FlagsTest, DefaultsAreEtcds) {
+  const Flags flags = parse({}).value();
+  EXPECT_EQ(flags.registry.name, "default");
+  EXPECT_EQ(flags.registry.data_dir, "default.minigrpc");
+  EXPECT_THAT(flags.registry.listen_addresses, ElementsAre("localhost:2379"));
+  EXPECT_THAT(flags.registry.advertise_peer_urls, ElementsAre("http://localhost:2380"));
+  EXPECT_EQ(flags.registry.request_size_max, 1'572'864u);
+  EXPECT_EQ(flags.registry.txn_ops_max, 128u);
+  EXPECT_EQ(flags.log_level, minigrpc::LogLevel::kInfo);
+}
+
+TEST(FlagsTest, EverySpellingOfGo) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"--name", "n1"}, {"--name=n1"}, {"-name", "n1"}, {"-name=n1"}, {"--name", "n0", "--name", "n1"}}) {
+    const Flags flags = parse(arguments).value();
+    EXPECT_EQ(flags.registry.name, "n1");
+    EXPECT_EQ(flags.registry.data_dir, "n1.minigrpc");
+  }
+  EXPECT_EQ(parse({"--debug"})->log_level, minigrpc::LogLevel::kDebug);
+  EXPECT_EQ(parse({"--debug=false"})->log_level, minigrpc::LogLevel::kInfo);
+  EXPECT_TRUE(parse({"-h"})->help);
+  EXPECT_TRUE(parse({"--version"})->version);
+}
+
+TEST(FlagsTest, SeveralListenUrls) {
+  const Flags flags = parse({"--listen-client-urls", "http://10.0.0.1:2379,http://[::1]:4001,unix:///run/m.sock",
+                             "--advertise-client-urls", "http://a:1,http://b:2"})
+                          .value();
+  EXPECT_THAT(flags.registry.listen_addresses, ElementsAre("10.0.0.1:2379", "[::1]:4001", "unix:/run/m.sock"));
+  EXPECT_THAT(flags.registry.advertise_client_urls, ElementsAre("http://a:1", "http://b:2"));
+}
+
+TEST(FlagsTest, AStartScriptOfEtcdWorks) {
+  const Flags flags =
+      parse({"--name", "s1", "--data-dir", "/d", "--listen-peer-urls", "http://10.0.0.1:2380",
+             "--initial-advertise-peer-urls", "http://10.0.0.1:2380", "--initial-cluster", "s1=http://10.0.0.1:2380",
+             "--initial-cluster-state", "new", "--initial-cluster-token", "t", "--heartbeat-interval=100",
+             "--election-timeout=1000", "--snapshot-count", "10000", "--pre-vote"})
+          .value();
+  EXPECT_THAT(flags.without_effect,
+              UnorderedElementsAre("--listen-peer-urls", "--initial-cluster", "--initial-cluster-state",
+                                   "--initial-cluster-token", "--heartbeat-interval", "--election-timeout",
+                                   "--snapshot-count", "--pre-vote"));
+}
+
+TEST(FlagsTest, TheEnvironmentCountsLess) {
+  const std::map<std::string, std::string> variables{{"ETCD_NAME", "env"}, {"ETCD_DATA_DIR", "/env"}};
+  const Flags flags = parse({"--name", "flag"}, variables).value();
+  EXPECT_EQ(flags.registry.name, "flag");
+  EXPECT_EQ(flags.registry.data_dir, "/env");
+}
+
+struct Refused {
+  std::vector<std::string> arguments;
+  std::string says;
+};
+class FlagsRefusedTest : public ::testing::TestWithParam<Refused> {};
+TEST_P(FlagsRefusedTest, SaysWhatToDo) {
+  const minigrpc::Result<Flags> flags = parse(GetParam().arguments);
+  ASSERT_FALSE(flags);
+  EXPECT_EQ(flags.error().code(), minigrpc::StatusCode::kInvalidArgument);
+  EXPECT_THAT(flags.error().message(), HasSubstr(GetParam().says));
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, FlagsRefusedTest,
+    ::testing::Values(Refused{{"--bogus"}, "flag provided but not defined: -bogus"},
+                      Refused{{"--name"}, "flag needs an argument: -name"},
+                      Refused{{"extra"}, "'extra' is not a valid flag"},
+                      Refused{{"--debug=maybe"}, "say true or false"},
+                      Refused{{"--max-txn-ops", "many"}, "it takes a number"},
+                      Refused{{"--max-txn-ops", "-1"}, "it takes a number"},
+                      Refused{{"--log-level", "loud"}, "debug, info, warn or error"},
+                      Refused{{"--experimental-watch-progress-notify-interval", "10"}, "a duration such as"},
+                      Refused{{"--initial-cluster", "a=http://h1:2380,b=http://h2:2380"}, "run etcd for a cluster"},
+                      Refused{{"--listen-client-urls", "https://localhost:2379"}, "cleartext only"},
+                      Refused{{"--listen-client-urls", "localhost:2379"}, "begins with http:// or unix://"},
+                      Refused{{"--listen-client-urls", "http://localhost"}, "http://HOST:PORT"},
+                      Refused{{"--listen-client-urls", ""}, "is empty"},
+                      Refused{{"--cert-file", "x"}, "cleartext only"},
+                      Refused{{"--peer-cert-file", "x"}, "run etcd"},
+                      Refused{{"--auto-compaction-retention=1h"}, "etcdctl compaction"}));
+
+}  // namespace
+}  // namespace minigrpcd

@@ -1,5 +1,5 @@
 # The library as others use it, in this build (minigrpc::minigrpc), and installed: headers, one static library,
-# programs, the CMake package and the pkg-config file.
+# programs, the unit for systemd, the CMake package and the pkg-config file.
 include(CMakePackageConfigHelpers)
 
 # One archive of all folders: users link one thing, in no order that they could get wrong.
@@ -24,6 +24,15 @@ foreach(program IN ITEMS minigrpcd minigrpc)
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()
+# The unit names the program's place, which is known when it is installed.
+if(TARGET minigrpcd)
+  install(CODE "
+    file(READ \"${PROJECT_SOURCE_DIR}/packaging/minigrpcd.service\" unit)
+    string(REPLACE /usr/bin/ \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" unit \"\${unit}\")
+    set(unit_file \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/minigrpcd.service\")
+    message(STATUS \"Installing: \${unit_file}\")
+    file(WRITE \"\${unit_file}\" \"\${unit}\")")
+endif()
 install(DIRECTORY include/minigrpc DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT minigrpcTargets NAMESPACE minigrpc:: DESTINATION ${package_dir})
 

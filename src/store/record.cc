@@ -37,13 +37,6 @@ class Checksum {
   std::uint64_t state_ = 0x6D696E6967727063u;
 };
 
-std::uint32_t checksum(std::string_view lmdb_key, std::string_view body) {
-  Checksum sum;
-  sum.add(lmdb_key);
-  sum.add(body);
-  return sum.value();
-}
-
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) { out_.assign(kChecksumSize, '\0'); }
@@ -57,7 +50,7 @@ class Writer {
   Writer& revision(Revision r) { return number(r.main).number(std::uint64_t{r.sub}); }
   Writer& bytes(std::string_view b) { return out_.append(b), *this; }
   void seal(std::string_view lmdb_key) {
-    const std::uint32_t sum = checksum(lmdb_key, std::string_view(out_).substr(kChecksumSize));
+    const std::uint32_t sum = record_checksum(lmdb_key, std::string_view(out_).substr(kChecksumSize));
     for (std::size_t i = 0; i < kChecksumSize; ++i) out_[i] = static_cast<char>(sum >> (8 * i));
   }
 
@@ -76,7 +69,7 @@ class Reader {
     for (std::size_t i = 0; i < kChecksumSize; ++i)
       sum |= std::uint32_t{static_cast<unsigned char>(rest_[i])} << (8 * i);
     rest_.remove_prefix(kChecksumSize);
-    if (sum != checksum(lmdb_key, rest_)) fail();
+    if (sum != record_checksum(lmdb_key, rest_)) fail();
   }
 
   std::uint64_t number() {
@@ -128,6 +121,13 @@ class Reader {
 };
 
 }  // namespace
+
+std::uint32_t record_checksum(std::string_view lmdb_key, std::string_view body) {
+  Checksum sum;
+  sum.add(lmdb_key);
+  sum.add(body);
+  return sum.value();
+}
 
 void encode(const LiveRecord& record, std::string_view lmdb_key, std::string& out) {
   Writer writer(out);

@@ -65,8 +65,8 @@ class Runtime {
 class TaskScope {
  public:
   explicit TaskScope(Runtime& runtime);
-  // Cancels and waits, blocking; where tasks still run, it must not be called on the scope's own loop (asserted): await
-  // stop() there first.
+  // Cancels and waits, blocking. An event loop must not block: there it only cancels, and the runtime's destructor waits
+  // for the tasks; await stop() first where they use what is about to go.
   ~TaskScope();
   TaskScope(const TaskScope&) = delete;
   TaskScope& operator=(const TaskScope&) = delete;

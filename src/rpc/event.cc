@@ -9,7 +9,8 @@ namespace minigrpc {
 
 namespace rpc {
 
-// One waiting task. Guarded by its event's mutex until it has left the event's list; whoever takes it out resumes it.
+// One waiting task. Guarded by its event's mutex until it has left the event's list; whoever takes it out
+// resumes it.
 struct Waiter final : CancelNode {
   EventState* event = nullptr;
   TaskContext* context = nullptr;
@@ -165,7 +166,10 @@ Task<bool> wait_on_until(std::shared_ptr<EventState> event, net::Loop& loop, Tim
 
 class ScopeState : public std::enable_shared_from_this<ScopeState> {
  public:
-  explicit ScopeState(net::Loop& loop) : loop_(loop), context_(loop) { idle_.set(); }
+  explicit ScopeState(RuntimeImpl& runtime)
+      : runtime_(runtime), loop_(runtime.here_or_next()), context_(loop_) {
+    idle_.set();
+  }
 
   void spawn(Task<void> task) {
     {
@@ -183,13 +187,19 @@ class ScopeState : public std::enable_shared_from_this<ScopeState> {
   AsyncEvent& idle() { return idle_; }
   net::Loop& loop() { return loop_; }
 
-  void cancel_and_wait() {
+  // The owner is going.
+  void end() {
+    const bool may_wait = net::Loop::current() == nullptr;
     {
       std::lock_guard lock(mutex_);
       if (running_ == 0) return;
+      if (!may_wait) {
+        left_behind_ = shared_from_this();
+        runtime_.scope_left_behind();
+      }
     }
-    detail::require(!loop_.is_current(), "a TaskScope with running tasks was destroyed on its own loop: await stop()");
     cancel();
+    if (!may_wait) return;
     std::unique_lock lock(mutex_);
     all_done_.wait(lock, [this] { return running_ == 0; });
   }
@@ -201,13 +211,18 @@ class ScopeState : public std::enable_shared_from_this<ScopeState> {
     if (--self->running_ != 0) return;
     self->idle_.set();
     self->all_done_.notify_all();
+    if (!self->left_behind_) return;
+    self->left_behind_.reset();
+    self->runtime_.left_scope_ended();
   }
 
+  RuntimeImpl& runtime_;
   net::Loop& loop_;
   TaskContext context_;
   std::mutex mutex_;
   std::condition_variable all_done_;
   std::size_t running_ = 0;
+  std::shared_ptr<ScopeState> left_behind_;  // its owner went on an event loop while tasks ran
   AsyncEvent idle_;
 };
 
@@ -228,9 +243,8 @@ Task<bool> AsyncEvent::wait_until(Runtime& runtime, TimePoint deadline) {
 
 Task<bool> AsyncEvent::wait_uncancellable() { return rpc::wait_on(state_, false); }
 
-TaskScope::TaskScope(Runtime& runtime)
-    : state_(std::make_shared<rpc::ScopeState>(runtime.impl().here_or_next())) {}
-TaskScope::~TaskScope() { state_->cancel_and_wait(); }
+TaskScope::TaskScope(Runtime& runtime) : state_(std::make_shared<rpc::ScopeState>(runtime.impl())) {}
+TaskScope::~TaskScope() { state_->end(); }
 void TaskScope::spawn(Task<void> task) { state_->spawn(std::move(task)); }
 void TaskScope::cancel() { state_->cancel(); }
 Task<void> TaskScope::join() {

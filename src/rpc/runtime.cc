@@ -1,7 +1,8 @@
-#include "rpc/runtime_impl.h"
+#include <latch>
 
 #include "net/signals.h"
 #include "rpc/dns_resolver.h"
+#include "rpc/runtime_impl.h"
 
 namespace minigrpc {
 
@@ -55,6 +56,26 @@ RuntimeImpl::~RuntimeImpl() {
   for (auto& loop : loops_) loop->stop();
 }
 
+void RuntimeImpl::settle() {
+  // A channel that went a moment ago has only posted its end, and its resolver may leave a scope behind.
+  std::latch behind(static_cast<std::ptrdiff_t>(loops_.size()));
+  for (auto& loop : loops_) loop->post([&behind] { behind.count_down(); });
+  behind.wait();
+  std::unique_lock lock(left_scopes_mutex_);
+  left_scopes_changed_.wait(lock, [this] { return left_scopes_ == 0; });
+}
+
+void RuntimeImpl::scope_left_behind() {
+  std::lock_guard lock(left_scopes_mutex_);
+  ++left_scopes_;
+}
+
+void RuntimeImpl::left_scope_ended() {
+  std::lock_guard lock(left_scopes_mutex_);
+  --left_scopes_;
+  left_scopes_changed_.notify_all();
+}
+
 net::Loop& RuntimeImpl::here_or_next() {
   net::Loop* current = net::Loop::current();
   for (auto& loop : loops_)
@@ -84,7 +105,7 @@ void add_resolver(Runtime& runtime, std::string scheme, ResolverFactory factory)
 // ---- Runtime ----
 
 Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<rpc::RuntimeImpl>(options)) {}
-Runtime::~Runtime() = default;
+Runtime::~Runtime() { impl_->settle(); }
 
 void Runtime::submit_blocking(std::function<void()> work) { impl_->workers().submit(std::move(work)); }
 

@@ -50,6 +50,11 @@ class RuntimeImpl {
   net::Loop& here_or_next();
   WorkerPool& workers() { return workers_; }
 
+  // Waits until what was posted has run and no scope is left whose owner went without waiting. Not on a loop.
+  void settle();
+  void scope_left_behind();
+  void left_scope_ended();
+
   void add_resolver(std::string scheme, ResolverFactory factory);
   // INVALID_ARGUMENT for a scheme that nobody added.
   Result<ResolverFactory> find_resolver(const std::string& scheme);
@@ -58,6 +63,9 @@ class RuntimeImpl {
   std::vector<std::unique_ptr<net::Loop>> loops_;
   std::atomic<unsigned> next_{0};
   WorkerPool workers_;
+  std::mutex left_scopes_mutex_;
+  std::condition_variable left_scopes_changed_;
+  std::size_t left_scopes_ = 0;
   std::mutex resolvers_mutex_;
   std::map<std::string, ResolverFactory> resolvers_;
 };

@@ -1,14 +1,14 @@
 // Registration and discovery: how services find each other in an etcd-compatible registry.
 //
-//   discovery::install(runtime);                                     // consumers: "etcd://127.0.0.1:2379/ProdService"
-//   Channel channel(runtime, "etcd://127.0.0.1:2379/ProdService");
+//   discovery::install(runtime);                                     // consumers:
+//   "etcd://127.0.0.1:2379/ProdService" Channel channel(runtime, "etcd://127.0.0.1:2379/ProdService");
 //
 //   discovery::Announcer announcer(runtime, {.registry = "127.0.0.1:2379",    // providers, once they listen
 //                                            .services = {"ProdService"}, .address = "10.0.0.1:5051"});
 //   co_await announcer.leave(server);
 //
-// The format is that of etcd's own Go naming: key `<service>/<host:port>`, value `{"Op":0,"Addr":…,"Metadata":{…}}`.
-// Thread rule: any thread.
+// The format is that of etcd's own Go naming: key `<service>/<host:port>`, value
+// `{"Op":0,"Addr":…,"Metadata":{…}}`. Thread rule: any thread.
 #pragma once
 
 #include <minigrpc/etcd.h>
@@ -33,15 +33,16 @@ enum class InstanceState : std::uint8_t { kServing, kDraining, kDisabled };
 
 // One process that serves a service.
 struct Instance {
-  std::string address;     // "10.0.0.1:5051"
+  std::string address{};     // "10.0.0.1:5051"
   std::uint32_t weight = 1;  // its share of the calls
-  std::string zone;
-  std::string version;
-  std::string id;  // the same for every service of one process, and across its restarts; empty: it said none
+  std::string zone{};
+  std::string version{};
+  std::string
+      id{};  // the same for every service of one process, and across its restarts; empty: it said none
   InstanceState state = InstanceState::kServing;
   Format format = Format::kEtcd;
   // What else stands in its metadata.
-  std::vector<std::pair<std::string, std::string>> attributes;
+  std::vector<std::pair<std::string, std::string>> attributes{};
   friend bool operator==(const Instance&, const Instance&) = default;
 };
 
@@ -49,19 +50,19 @@ struct Instance {
 std::string instance_key(std::string_view service, std::string_view address);
 // The value in the format kEtcd.
 std::string format_instance(const Instance& instance);
-// Understands the value of every Format, told apart by its first byte and its fields. INVALID_ARGUMENT that says what is
-// wrong.
+// Understands the value of every Format, told apart by its first byte and its fields. INVALID_ARGUMENT that
+// says what is wrong.
 Result<Instance> parse_instance(std::string_view value);
 
-// Teaches the runtime the scheme "etcd": `etcd://host:port[,host:port…]/service`, balanced round robin. Once, before the
-// first such channel. Channels to the same registry share a client.
+// Teaches the runtime the scheme "etcd": `etcd://host:port[,host:port…]/service`, balanced round robin. Once,
+// before the first such channel. Channels to the same registry share a client.
 void install(Runtime& runtime);
 
 // ---- For consumers ----
 
 struct DirectoryOptions {
-  // How long a list that turned empty is held: a registry that was away or was wiped is empty until its providers are
-  // back. What is dead is found out by the calls meanwhile.
+  // How long a list that turned empty is held: a registry that was away or was wiped is empty until its
+  // providers are back. What is dead is found out by the calls meanwhile.
   std::chrono::milliseconds empty_hold{60'000};
   // See WatchOptions.
   std::chrono::milliseconds silence_max{10'000};
@@ -70,19 +71,20 @@ struct DirectoryOptions {
 struct DirectoryStatus {
   bool synchronised = false;          // the list is what the registry says, as far as the watch knows
   std::int64_t revision = 0;          // of the registry, up to which the list is current
-  std::uint64_t resync_count = 0;     // full reads after the first
+  std::size_t instance_count = 0;     // in the registry; 0 while the last list is held
+  std::uint64_t resync_count = 0;     // gaps in the watch that led to a full read
   std::uint64_t malformed_count = 0;  // values passed over, each once
-  Status last_error;                  // why it is not synchronised
+  Status last_error{};                // why it is not synchronised
 };
 
 // Directory: the instances of one service, kept current. The etcd resolver is one of these behind a channel.
 //
-// Reads at a revision and watches from the next one; compaction or a wiped registry lead to a new read and a difference.
-// A registry that fails or turns empty does not change the list (DirectoryOptions::empty_hold).
+// Reads at a revision and watches from the next one; compaction or a wiped registry lead to a new read and a
+// difference. A registry that fails or turns empty does not change the list (DirectoryOptions::empty_hold).
 class Directory {
  public:
-  // The whole list, ordered by key, each time it changed, and why there is none while there never was one. From an
-  // event loop: must not block.
+  // The whole list, ordered by key, each time it changed, and why there is none while there never was one.
+  // From an event loop: must not block.
   using Listener = std::function<void(Result<std::vector<Instance>>)>;
 
   Directory(std::shared_ptr<etcd::Client> client, std::string service, Listener listener,
@@ -98,24 +100,26 @@ class Directory {
  private:
   class State;
   std::shared_ptr<State> state_;
-  std::unique_ptr<etcd::Background> background_;
+  TaskScope scope_;
 };
 
 // ---- For providers ----
 
-// Where others reach a server that listens on `listen` ("0.0.0.0:5051"): that address, or, for a wildcard one, the
-// address from which this host reaches the registry. `port` is the one bound. Looks host names up, and so may block.
-Result<std::string> advertised_address(std::string_view listen, std::uint16_t port, std::string_view registry);
+// Where others reach a server that listens on `listen` ("0.0.0.0:5051"): that address, or, for a wildcard
+// one, the address from which this host reaches the registry. `port` is the one bound. Looks host names up,
+// and so may block.
+Result<std::string> advertised_address(std::string_view listen, std::uint16_t port,
+                                       std::string_view registry);
 
 struct AnnouncerOptions {
-  std::string registry;               // "host:port[,host:port…]"
-  std::vector<std::string> services;  // full names: "ProdService", "shop.Orders"
-  std::string address;                // where others reach it: "10.0.0.1:5051"
+  std::string registry{};               // "host:port[,host:port…]"
+  std::vector<std::string> services{};  // full names: "ProdService", "shop.Orders"
+  std::string address{};                // where others reach it: "10.0.0.1:5051"
   std::uint32_t weight = 1;
   std::string zone{};
   std::string version{};
-  // Whose keys it may replace: a restarted process takes its old key over at once, a foreign one never. Empty: this
-  // host's name and the address.
+  // Whose keys it may replace: a restarted process takes its old key over at once, a foreign one never.
+  // Empty: this host's name and the address.
   std::string instance_id{};
   // A dead process disappears after that long.
   std::chrono::seconds ttl{10};
@@ -128,10 +132,11 @@ struct AnnouncerStatus {
   bool registered = false;  // every service's key stands there under a lease that lives, as far as we know
   etcd::LeaseId lease = 0;
   std::chrono::milliseconds lease_remaining{0};
-  std::uint64_t resync_count = 0;   // how often keys had to be put again: lost lease, deleted or overwritten key
+  std::uint64_t resync_count =
+      0;  // how often keys had to be put again: lost lease, deleted or overwritten key
   std::uint64_t conflict_count = 0;  // keys that somebody else holds now
   std::uint64_t disabled_count = 0;  // keys that an operator has marked `disabled`
-  Status last_error;                 // why it is not registered
+  Status last_error{};               // why it is not registered
 };
 
 struct LeaveOptions {
@@ -145,11 +150,13 @@ struct LeaveOptions {
   std::chrono::milliseconds registry_timeout{1000};
 };
 
-// Announcer: keeps the services of this process registered, whatever happens to the registry, until it leaves.
+// Announcer: keeps the services of this process registered, whatever happens to the registry, until it
+// leaves.
 //
-// One lease and one keepalive stream for all services. With the registry down it goes on trying; a lost lease means a
-// new one and all keys again in one transaction; a key that was deleted or overwritten is put again, unless an operator
-// has marked it `disabled`, or it belongs to another instance. Make it when the server listens, not before.
+// One lease and one keepalive stream for all services. With the registry down it goes on trying; a lost lease
+// means a new one and all keys again in one transaction; a key that was deleted or overwritten is put again,
+// unless an operator has marked it `disabled`, or it belongs to another instance. Make it when the server
+// listens, not before.
 class Announcer {
  public:
   // Returns at once.
@@ -162,14 +169,14 @@ class Announcer {
   AnnouncerStatus status() const;
   // True once registered; false at `deadline` or when cancelled.
   Task<bool> wait_registered(TimePoint deadline);
-  // Leaves without a failed call: stops registering, deletes the keys, waits for the news to travel, shuts `server`
-  // down, and revokes the lease. Takes bounded time, whatever the registry does. Once.
+  // Leaves without a failed call: stops registering, deletes the keys, waits for the news to travel, shuts
+  // `server` down, and revokes the lease. Takes bounded time, whatever the registry does. Once.
   Task<void> leave(Server& server, LeaveOptions options = {});
 
  private:
   class State;
   std::shared_ptr<State> state_;
-  std::unique_ptr<etcd::Background> background_;
+  TaskScope scope_;
 };
 
 }  // namespace minigrpc::discovery

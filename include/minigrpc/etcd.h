@@ -1,15 +1,15 @@
-// etcd::Client: the client of the etcd v3 API, which etcd and minigrpcd serve; with it Watcher, LeaseKeeper, Session
-// and Mutex.
+// etcd::Client: the client of the etcd v3 API, which etcd and minigrpcd serve; with it Watcher, LeaseKeeper,
+// Session and Mutex.
 //
 //   etcd::Client client(runtime, "10.0.0.1:2379,10.0.0.2:2379");
 //   auto put = sync_wait(client.Put({.key = "greeting", .value = "hello"}));
 //   auto got = sync_wait(client.Range({.keys = etcd::KeyRange::prefix("greet")}));
 //
-// Thread rule: any thread; watchers, keepers, sessions and mutexes are each used by one task at a time, but for what
-// says otherwise.
+// Thread rule: any thread; watchers, keepers, sessions and mutexes are each used by one task at a time, but
+// for what says otherwise.
 //
-// Errors: what the server says is passed on unchanged, code and text ("etcdserver: requested lease not found"), with
-// StatusOrigin::kPeer.
+// Errors: what the server says is passed on unchanged, code and text ("etcdserver: requested lease not
+// found"), with StatusOrigin::kPeer.
 #pragma once
 
 #include <minigrpc/channel.h>
@@ -27,7 +27,8 @@
 namespace minigrpc::etcd {
 
 struct ClientOptions {
-  // How long one call may take, its failovers included; the awaiting task's deadline counts as well. 0: no bound.
+  // How long one call may take, its failovers included; the awaiting task's deadline counts as well. 0: no
+  // bound.
   std::chrono::milliseconds request_timeout{5000};
   // How long one connection attempt may take.
   std::chrono::milliseconds dial_timeout{2000};
@@ -35,22 +36,22 @@ struct ClientOptions {
   Metadata metadata{};
 };
 
-class Background;
 class ClientImpl;
 
 class Client {
  public:
-  // `endpoints`: "host:port[,host:port…]"; "http://" in front of one is allowed. Connects when a call needs it; a bad
-  // address shows in the calls' status.
+  // `endpoints`: "host:port[,host:port…]"; "http://" in front of one is allowed. Connects when a call needs
+  // it; a bad address shows in the calls' status.
   Client(Runtime& runtime, std::string_view endpoints, ClientOptions options = {});
   // Its calls have ended. What was made from it (watchers …) may outlive it, but not the runtime.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Each is one RPC of the same name. A call goes to the endpoint that answered last. On UNAVAILABLE it goes on to the
-  // next one, once round; a call that changes something does so only where the failure proves that it was not sent, so
-  // that nothing is ever applied twice. Otherwise its outcome is unknown, and UNAVAILABLE says so.
+  // Each is one RPC of the same name. A call goes to the endpoint that answered last. On UNAVAILABLE it goes
+  // on to the next one, once round; a call that changes something does so only where the failure proves that
+  // it was not sent, so that nothing is ever applied twice. Otherwise its outcome is unknown, and UNAVAILABLE
+  // says so.
   Task<Result<RangeResponse>> Range(RangeRequest request);
   Task<Result<PutResponse>> Put(PutRequest request);
   Task<Result<DeleteRangeResponse>> DeleteRange(DeleteRangeRequest request);
@@ -81,16 +82,16 @@ class Client {
 // ---- Watch ----
 
 struct WatchOptions {
-  KeyRange keys;
+  KeyRange keys{};
   std::int64_t start_revision = 0;  // the first one wanted; 0: what happens from now on
-  // The header of the read that the watch follows on, in the place of start_revision: the watch begins at the revision
-  // behind it, and expects the same server, not set back.
+  // The header of the read that the watch follows on, in the place of start_revision: the watch begins at the
+  // revision behind it, and expects the same server, not set back.
   std::optional<ResponseHeader> after{};
   bool prev_kv = false;
   bool no_put = false;
   bool no_delete = false;
-  // A stream without a sign of life for that long is asked for progress; without an answer within the same time again
-  // the watch moves to the next endpoint.
+  // A stream without a sign of life for that long is asked for progress; without an answer within the same
+  // time again the watch moves to the next endpoint.
   std::chrono::milliseconds silence_max{10'000};
 };
 
@@ -99,26 +100,28 @@ struct WatchUpdate {
   enum class Kind : std::uint8_t {
     kEvents,    // `events`, those of whole revisions, in order
     kProgress,  // the keys have no change up to header.revision
-    // What happened since revision() is lost: it was compacted, or the server is another one or was set back (an
-    // earlier revision, another cluster id). Read the keys again, and pass over events that are not newer than that
-    // read: the watch goes on by itself, behind header.revision.
+    // What happened since revision() is lost: it was compacted, or the server is another one or was set back
+    // (an earlier revision, another cluster id). Read the keys again, and pass over events that are not newer
+    // than that read: the watch goes on by itself, behind header.revision.
     kResynchronise,
   };
   Kind kind = Kind::kProgress;
-  ResponseHeader header;
-  std::vector<WatchEvent> events;
-  // Of kResynchronise: why. OUT_OF_RANGE with etcd's text for compaction, ABORTED for a server that was set back.
-  Status reason;
+  ResponseHeader header{};
+  std::vector<WatchEvent> events{};
+  // Of kResynchronise: why. OUT_OF_RANGE with etcd's text for compaction, ABORTED for a server that was set
+  // back.
+  Status reason{};
   std::int64_t compact_revision = 0;  // of a compaction: the first revision that is still there
 };
 
 // Watcher: the changes of a key range, from any revision, without a gap, for as long as it lives.
 //
-//   etcd::Watcher watcher(client, {.keys = etcd::KeyRange::prefix("ProdService/"), .start_revision = read.revision + 1});
-//   while (true) { auto update = co_await watcher.next(); … }
+//   etcd::Watcher watcher(client, {.keys = etcd::KeyRange::prefix("ProdService/"), .start_revision =
+//   read.revision + 1}); while (true) { auto update = co_await watcher.next(); … }
 //
-// It resumes after a failure at the revision behind the last one it handed out, on another endpoint if need be, at once
-// and then with jittered backoff, without end. At most 64 updates wait for next(); then the stream stops being read.
+// It resumes after a failure at the revision behind the last one it handed out, on another endpoint if need
+// be, at once and then with jittered backoff, without end. At most 64 updates wait for next(); then the
+// stream stops being read.
 class Watcher {
  public:
   Watcher(const Client& client, WatchOptions options);
@@ -127,8 +130,9 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  // Waits for something new. Fails with CANCELLED when the awaiting task is cancelled (and can be called again), and
-  // for good with what the server says where trying again cannot help (PERMISSION_DENIED, INVALID_ARGUMENT …).
+  // Waits for something new. Fails with CANCELLED or DEADLINE_EXCEEDED when the awaiting task is cancelled or
+  // its deadline passes, and can be called again then; and for good with what the server says where trying
+  // again cannot help (PERMISSION_DENIED, INVALID_ARGUMENT …).
   Task<Result<WatchUpdate>> next();
   // Ends the watch: next() fails with CANCELLED from now on. From any thread.
   void close();
@@ -142,7 +146,7 @@ class Watcher {
  private:
   class State;
   std::shared_ptr<State> state_;
-  std::unique_ptr<Background> background_;
+  TaskScope scope_;
 };
 
 // ---- Lease ----
@@ -150,16 +154,17 @@ class Watcher {
 struct LeaseKeeperOptions {
   // For each answer, from an event loop: must not block.
   std::function<void(const LeaseKeepAliveResponse&)> on_answer{};
-  // What a lease counts for that nobody could renew until its local deadline. A lock's holder must take it for lost; a
-  // registration had better go on trying, since a server that was away extends its leases.
+  // What a lease counts for that nobody could renew until its local deadline. A lock's holder must take it
+  // for lost; a registration had better go on trying, since a server that was away extends its leases.
   enum class Overdue : std::uint8_t { kLost, kKeepTrying };
   Overdue overdue = Overdue::kLost;
 };
 
-// LeaseKeeper: keeps one lease alive, through failures of stream and server, until it is lost or the keeper is gone.
+// LeaseKeeper: keeps one lease alive, through failures of stream and server, until it is lost or the keeper
+// is gone.
 //
-// One stream, one request each third of the TTL. On a failure it tries again at once, then with jittered backoff, on the
-// next endpoint, without end. It does not revoke.
+// One stream, one request each third of the TTL. On a failure it tries again at once, then with jittered
+// backoff, on the next endpoint, without end. It does not revoke.
 class LeaseKeeper {
  public:
   // `ttl_s` as granted; the lease counts as renewed now.
@@ -169,23 +174,24 @@ class LeaseKeeper {
   LeaseKeeper& operator=(const LeaseKeeper&) = delete;
 
   LeaseId id() const;
-  // Until the local deadline, which counts from the sending of the last request that was answered; 0 once it has passed
-  // or the lease is lost. From any thread.
+  // Until the local deadline, which counts from the sending of the last request that was answered; 0 once it
+  // has passed or the lease is lost. From any thread.
   std::chrono::milliseconds remaining() const;
-  // Waits for the loss. NOT_FOUND: the server does not know the lease (any more); DEADLINE_EXCEEDED: the local deadline
-  // passed; CANCELLED: the awaiting task was cancelled.
+  // Waits for the loss. NOT_FOUND: the server does not know the lease (any more); ABORTED: the local deadline
+  // passed. CANCELLED or DEADLINE_EXCEEDED when the awaiting task is cancelled or its deadline passes.
   Task<Status> lost();
-  // Ends the renewals; lost() resumes with CANCELLED. From any thread.
+  // Ends the renewals; lost() resumes with CANCELLED. No on_answer starts after it. From any thread but
+  // on_answer's.
   void stop();
 
  private:
   class State;
   std::shared_ptr<State> state_;
-  std::unique_ptr<Background> background_;
+  TaskScope scope_;
 };
 
-// Session: a lease of one's own, kept alive; what it holds is free when the process is gone for longer than its TTL. The
-// client must outlive it.
+// Session: a lease of one's own, kept alive; what it holds is free when the process is gone for longer than
+// its TTL. The client must outlive it.
 class Session {
  public:
   // Grants the lease: 60 s is what etcd's own clients take.
@@ -204,8 +210,8 @@ class Session {
   LeaseKeeper keeper_;
 };
 
-// Mutex: a lock across processes, the same that `etcdctl lock` and etcd's Go package take: the key is `<name>/<lease in
-// hexadecimal>`, and the oldest key under `<name>/` holds the lock.
+// Mutex: a lock across processes, the same that `etcdctl lock` and etcd's Go package take: the key is
+// `<name>/<lease in hexadecimal>`, and the oldest key under `<name>/` holds the lock.
 class Mutex {
  public:
   // `session` must outlive the mutex.

@@ -1,7 +1,7 @@
 // The words of etcd's API v3 as plain structs: ranges, key-values, transactions, leases, watch events.
 //
-// Values; thread rule: like the standard containers. Field names and meanings are those of etcd's rpc.proto, keys and
-// values are any bytes, and 0 or empty always means "not given".
+// Values; thread rule: like the standard containers. Field names and meanings are those of etcd's rpc.proto,
+// keys and values are any bytes, and 0 or empty always means "not given".
 #pragma once
 
 #include <minigrpc/status.h>
@@ -29,8 +29,8 @@ struct ResponseHeader {
 
 // Which keys: one, or the half-open interval [key, range_end).
 struct KeyRange {
-  std::string key;
-  std::string range_end;
+  std::string key{};
+  std::string range_end{};
 
   static KeyRange single(std::string_view key) { return {std::string(key), {}}; }
   // Every key that begins with `prefix`; with an empty one, every key.
@@ -41,8 +41,8 @@ struct KeyRange {
 };
 
 struct KeyValue {
-  std::string key;
-  std::string value;
+  std::string key{};
+  std::string value{};
   std::int64_t create_revision = 0;
   std::int64_t mod_revision = 0;
   std::int64_t version = 0;  // 1 for a key that was just created
@@ -56,7 +56,7 @@ enum class SortOrder : std::uint8_t { kNone, kAscend, kDescend };
 enum class SortTarget : std::uint8_t { kKey, kVersion, kCreate, kMod, kValue };
 
 struct RangeRequest {
-  KeyRange keys;
+  KeyRange keys{};
   std::int64_t limit = 0;
   std::int64_t revision = 0;  // 0: the latest
   SortOrder sort_order = SortOrder::kNone;
@@ -71,15 +71,15 @@ struct RangeRequest {
 };
 
 struct RangeResponse {
-  ResponseHeader header;
-  std::vector<KeyValue> kvs;
+  ResponseHeader header{};
+  std::vector<KeyValue> kvs{};
   bool more = false;
   std::int64_t count = 0;  // keys in the range, whatever the limit
 };
 
 struct PutRequest {
-  std::string key;
-  std::string value;
+  std::string key{};
+  std::string value{};
   LeaseId lease = 0;
   bool prev_kv = false;
   bool ignore_value = false;  // keep the value that the key has; `value` must be empty
@@ -87,31 +87,32 @@ struct PutRequest {
 };
 
 struct PutResponse {
-  ResponseHeader header;
-  std::optional<KeyValue> prev_kv;
+  ResponseHeader header{};
+  std::optional<KeyValue> prev_kv{};
 };
 
 struct DeleteRangeRequest {
-  KeyRange keys;
+  KeyRange keys{};
   bool prev_kv = false;
 };
 
 struct DeleteRangeResponse {
-  ResponseHeader header;
+  ResponseHeader header{};
   std::int64_t deleted = 0;
-  std::vector<KeyValue> prev_kvs;
+  std::vector<KeyValue> prev_kvs{};
 };
 
 enum class CompareTarget : std::uint8_t { kVersion, kCreate, kMod, kValue, kLease };
 enum class CompareResult : std::uint8_t { kEqual, kGreater, kLess, kNotEqual };
 
-// "target of every key in the range `result` the operand". A missing key compares as zeros; its value never matches.
+// "target of every key in the range `result` the operand". A missing key compares as zeros; its value never
+// matches.
 struct Compare {
-  KeyRange keys;
+  KeyRange keys{};
   CompareTarget target = CompareTarget::kVersion;
   CompareResult result = CompareResult::kEqual;
   std::int64_t number = 0;  // operand of kVersion, kCreate, kMod and kLease
-  std::string value;        // operand of kValue
+  std::string value{};      // operand of kValue
 
   static Compare absent(std::string_view key);
   static Compare mod_revision_is(std::string_view key, std::int64_t revision);
@@ -131,9 +132,9 @@ using ResponseOp =
 //   TxnRequest txn;
 //   txn.when(Compare::absent("k")).then(PutRequest{.key = "k", .value = "v"}).otherwise(RangeRequest{…});
 struct TxnRequest {
-  std::vector<Compare> compare;  // all must hold; none always does
-  std::vector<RequestOp> success;
-  std::vector<RequestOp> failure;
+  std::vector<Compare> compare{};  // all must hold; none always does
+  std::vector<RequestOp> success{};
+  std::vector<RequestOp> failure{};
 
   TxnRequest& when(Compare condition);
   TxnRequest& then(RequestOp op);
@@ -141,9 +142,9 @@ struct TxnRequest {
 };
 
 struct TxnResponse {
-  ResponseHeader header;
+  ResponseHeader header{};
   bool succeeded = false;
-  std::vector<ResponseOp> responses;  // one for each operation of the branch taken, in order
+  std::vector<ResponseOp> responses{};  // one for each operation of the branch taken, in order
 };
 
 struct CompactionRequest {
@@ -152,7 +153,7 @@ struct CompactionRequest {
 };
 
 struct CompactionResponse {
-  ResponseHeader header;
+  ResponseHeader header{};
 };
 
 // ---- Lease ----
@@ -163,17 +164,17 @@ struct LeaseGrantRequest {
 };
 
 struct LeaseGrantResponse {
-  ResponseHeader header;
+  ResponseHeader header{};
   LeaseId id = 0;
   std::int64_t ttl_s = 0;  // what the server made of the wish
 };
 
 struct LeaseRevokeResponse {
-  ResponseHeader header;
+  ResponseHeader header{};
 };
 
 struct LeaseKeepAliveResponse {
-  ResponseHeader header;
+  ResponseHeader header{};
   LeaseId id = 0;
   std::int64_t ttl_s = 0;  // at most 0: there is no such lease
 };
@@ -184,44 +185,44 @@ struct LeaseTimeToLiveRequest {
 };
 
 struct LeaseTimeToLiveResponse {
-  ResponseHeader header;
+  ResponseHeader header{};
   LeaseId id = 0;
   std::int64_t ttl_s = 0;  // -1: there is no such lease
   std::int64_t granted_ttl_s = 0;
-  std::vector<std::string> keys;
+  std::vector<std::string> keys{};
 };
 
 struct LeaseLeasesResponse {
-  ResponseHeader header;
-  std::vector<LeaseId> leases;
+  ResponseHeader header{};
+  std::vector<LeaseId> leases{};
 };
 
 // ---- Cluster, Maintenance ----
 
 struct Member {
   std::uint64_t id = 0;
-  std::string name;  // empty: not started yet
-  std::vector<std::string> peer_urls;
-  std::vector<std::string> client_urls;
+  std::string name{};  // empty: not started yet
+  std::vector<std::string> peer_urls{};
+  std::vector<std::string> client_urls{};
   bool is_learner = false;
 };
 
 struct MemberListResponse {
-  ResponseHeader header;
-  std::vector<Member> members;
+  ResponseHeader header{};
+  std::vector<Member> members{};
 };
 
 // What Maintenance.Status says of one member.
 struct MemberStatusResponse {
-  ResponseHeader header;
-  std::string version;
+  ResponseHeader header{};
+  std::string version{};
   std::int64_t db_size = 0;  // bytes
   std::int64_t db_size_in_use = 0;
   std::uint64_t leader = 0;
   std::uint64_t raft_index = 0;
   std::uint64_t raft_term = 0;
   std::uint64_t raft_applied_index = 0;
-  std::vector<std::string> errors;
+  std::vector<std::string> errors{};
   bool is_learner = false;
 };
 
@@ -231,8 +232,8 @@ enum class EventType : std::uint8_t { kPut, kDelete };
 
 struct WatchEvent {
   EventType type = EventType::kPut;
-  KeyValue kv;  // of a deletion only key and mod_revision
-  std::optional<KeyValue> prev_kv;
+  KeyValue kv{};  // of a deletion only key and mod_revision
+  std::optional<KeyValue> prev_kv{};
   bool is_create() const { return type == EventType::kPut && kv.create_revision == kv.mod_revision; }
 };
 

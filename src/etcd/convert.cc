@@ -26,11 +26,21 @@ etcdserverpb::Compare to_proto(Compare compare) {
   out.set_result(static_cast<etcdserverpb::Compare::CompareResult>(compare.result));
   out.set_target(static_cast<etcdserverpb::Compare::CompareTarget>(compare.target));
   switch (compare.target) {
-    case CompareTarget::kVersion: out.set_version(compare.number); break;
-    case CompareTarget::kCreate: out.set_create_revision(compare.number); break;
-    case CompareTarget::kMod: out.set_mod_revision(compare.number); break;
-    case CompareTarget::kValue: out.set_value(std::move(compare.value)); break;
-    case CompareTarget::kLease: out.set_lease(compare.number); break;
+    case CompareTarget::kVersion:
+      out.set_version(compare.number);
+      break;
+    case CompareTarget::kCreate:
+      out.set_create_revision(compare.number);
+      break;
+    case CompareTarget::kMod:
+      out.set_mod_revision(compare.number);
+      break;
+    case CompareTarget::kValue:
+      out.set_value(std::move(compare.value));
+      break;
+    case CompareTarget::kLease:
+      out.set_lease(compare.number);
+      break;
   }
   return out;
 }
@@ -44,13 +54,15 @@ std::vector<KeyValue> from_protos(google::protobuf::RepeatedPtrField<mvccpb::Key
 
 ResponseOp from_proto(etcdserverpb::ResponseOp&& op) {
   switch (op.response_case()) {
-    case etcdserverpb::ResponseOp::kResponsePut: return etcd::from_proto(std::move(*op.mutable_response_put()));
+    case etcdserverpb::ResponseOp::kResponsePut:
+      return etcd::from_proto(std::move(*op.mutable_response_put()));
     case etcdserverpb::ResponseOp::kResponseDeleteRange:
       return etcd::from_proto(std::move(*op.mutable_response_delete_range()));
     case etcdserverpb::ResponseOp::kResponseTxn:
       return std::make_shared<const TxnResponse>(etcd::from_proto(std::move(*op.mutable_response_txn())));
     case etcdserverpb::ResponseOp::kResponseRange:
-    case etcdserverpb::ResponseOp::RESPONSE_NOT_SET: break;
+    case etcdserverpb::ResponseOp::RESPONSE_NOT_SET:
+      break;
   }
   return etcd::from_proto(std::move(*op.mutable_response_range()));
 }
@@ -171,7 +183,8 @@ TxnResponse from_proto(etcdserverpb::TxnResponse&& response) {
   TxnResponse out;
   out.header = from_proto(response.header());
   out.succeeded = response.succeeded();
-  for (etcdserverpb::ResponseOp& op : *response.mutable_responses()) out.responses.push_back(from_proto(std::move(op)));
+  for (etcdserverpb::ResponseOp& op : *response.mutable_responses())
+    out.responses.push_back(from_proto(std::move(op)));
   return out;
 }
 

@@ -1,7 +1,7 @@
 // What one side can know of a lease's time: requests sent, answers received, the deadline that follows. Pure.
 //
-// An answer counts from the sending of its request: the server renewed the lease at that moment or later, so this
-// deadline never lies behind the server's. Answers come in the order of the requests.
+// An answer counts from the sending of its request: the server renewed the lease at that moment or later, so
+// this deadline never lies behind the server's. Answers come in the order of the requests.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,8 @@ class LeaseClock {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  LeaseClock(std::int64_t ttl_s, TimePoint granted) : ttl_s_(ttl_s), deadline_(granted + std::chrono::seconds(ttl_s)) {}
+  LeaseClock(std::int64_t ttl_s, TimePoint granted)
+      : ttl_s_(ttl_s), deadline_(granted + std::chrono::seconds(ttl_s)) {}
 
   // Requests of an earlier stream are never answered.
   void on_stream_opened() { unanswered_.clear(); }

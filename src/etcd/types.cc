@@ -7,7 +7,11 @@ namespace minigrpc::etcd {
 namespace {
 
 Compare compare_number(std::string_view key, CompareTarget target, std::int64_t number) {
-  return {.keys = KeyRange::single(key), .target = target, .result = CompareResult::kEqual, .number = number, .value = {}};
+  return {.keys = KeyRange::single(key),
+          .target = target,
+          .result = CompareResult::kEqual,
+          .number = number,
+          .value = {}};
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
+#include <gtest/gtest.h>
 #include <minigrpc/etcd_types.h>
 
 #include "etcd/convert.h"
-
-#include <gtest/gtest.h>
 
 namespace minigrpc::etcd {
 namespace {
@@ -14,8 +13,8 @@ TEST(KeyRange, OfAPrefixEndsBeforeTheNextPrefix) {
     std::string prefix, key, range_end;
   };
   for (const Case& c : {Case{"a", "a", "b"}, Case{"a/", "a/", "a0"}, Case{"a\xff", "a\xff", "b"},
-                        Case{"a\xff\xff", "a\xff\xff", "b"}, Case{"\xff", "\xff", "\0"s}, Case{"", "\0"s, "\0"s},
-                        Case{"\x7f", "\x7f", "\x80"}}) {
+                        Case{"a\xff\xff", "a\xff\xff", "b"}, Case{"\xff", "\xff", "\0"s},
+                        Case{"", "\0"s, "\0"s}, Case{"\x7f", "\x7f", "\x80"}}) {
     const KeyRange range = KeyRange::prefix(c.prefix);
     EXPECT_EQ(range.key, c.key);
     EXPECT_EQ(range.range_end, c.range_end);

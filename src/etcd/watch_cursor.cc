@@ -1,9 +1,9 @@
 #include "etcd/watch_cursor.h"
 
-#include "etcd/convert.h"
-
 #include <algorithm>
 #include <utility>
+
+#include "etcd/convert.h"
 
 namespace minigrpc::etcd {
 
@@ -14,10 +14,11 @@ constexpr const char* kCompacted = "etcdserver: mvcc: required revision has been
 // etcd answers a progress request with this id: it belongs to no watch.
 constexpr std::int64_t kNoWatchId = -1;
 
-// Whether the server is not the one we know, or has lost what we have seen of it: its data directory was wiped or
-// restored. A member that lags behind looks the same; the price is one read too many.
+// Whether the server is not the one we know, or has lost what we have seen of it: its data directory was
+// wiped or restored. A member that lags behind looks the same; the price is one read too many.
 bool was_set_back(const ResponseHeader& known, const ResponseHeader& now) {
-  const bool other_cluster = known.cluster_id != 0 && now.cluster_id != 0 && known.cluster_id != now.cluster_id;
+  const bool other_cluster =
+      known.cluster_id != 0 && now.cluster_id != 0 && known.cluster_id != now.cluster_id;
   return other_cluster || now.revision < known.revision || now.raft_term < known.raft_term;
 }
 
@@ -59,33 +60,41 @@ WatchCursor::Step WatchCursor::on_response(etcdserverpb::WatchResponse response)
 
 WatchCursor::Step WatchCursor::on_created(const ResponseHeader& header) {
   if (known_ && was_set_back(*known_, header))
-    return resynchronise(header, Status(StatusCode::kAborted, "the registry was set back or is another one"), 0);
+    return resynchronise(header, Status(StatusCode::kAborted, "the registry was set back or is another one"),
+                         0);
   confirmed_ = true;
   if (start_revision_ == 0) start_revision_ = header.revision + 1;
   remember(header);
   return {};
 }
 
-WatchCursor::Step WatchCursor::on_canceled(const ResponseHeader& header, const etcdserverpb::WatchResponse& response) {
+WatchCursor::Step WatchCursor::on_canceled(const ResponseHeader& header,
+                                           const etcdserverpb::WatchResponse& response) {
   const std::string& reason = response.cancel_reason();
-  if (response.compact_revision() > 0)
-    return resynchronise(header, Status(StatusCode::kOutOfRange, reason.empty() ? kCompacted : reason, {},
-                                        StatusOrigin::kPeer),
-                         response.compact_revision());
+  if (response.compact_revision() > 0) {
+    // etcd names no revision here; the confirmation of this stream did.
+    const bool told = confirmed_ && known_ && known_->revision > header.revision;
+    return resynchronise(
+        told ? *known_ : header,
+        Status(StatusCode::kOutOfRange, reason.empty() ? kCompacted : reason, {}, StatusOrigin::kPeer),
+        response.compact_revision());
+  }
   if (reason.find("future revision") != std::string::npos)
     return resynchronise(header, Status(StatusCode::kOutOfRange, reason, {}, StatusOrigin::kPeer), 0);
   if (is_about_leader(reason))
-    return {.next = Next::kRetry, .failure = Status(StatusCode::kUnavailable, reason, {}, StatusOrigin::kPeer)};
+    return {.next = Next::kRetry,
+            .failure = Status(StatusCode::kUnavailable, reason, {}, StatusOrigin::kPeer)};
   const bool denied = reason.find("permission denied") != std::string::npos;
   return {.next = Next::kFail,
           .failure = Status(denied ? StatusCode::kPermissionDenied : StatusCode::kFailedPrecondition,
-                            reason.empty() ? "the server has cancelled the watch" : reason, {}, StatusOrigin::kPeer)};
+                            reason.empty() ? "the server has cancelled the watch" : reason, {},
+                            StatusOrigin::kPeer)};
 }
 
 WatchCursor::Step WatchCursor::on_events(const ResponseHeader& header, etcdserverpb::WatchResponse response) {
   remember(header);
-  // The answer to a progress request is a sign of life only. Its revision may be ahead of events that this watch has
-  // still to get (etcd before 3.4.25 and 3.5.8), so resuming there would lose them.
+  // The answer to a progress request is a sign of life only. Its revision may be ahead of events that this
+  // watch has still to get (etcd before 3.4.25 and 3.5.8), so resuming there would lose them.
   if (response.watch_id() == kNoWatchId) return {};
 
   WatchUpdate update;
@@ -103,7 +112,7 @@ WatchCursor::Step WatchCursor::on_events(const ResponseHeader& header, etcdserve
   return {.update = std::move(update)};
 }
 
-WatchCursor::Step WatchCursor::resynchronise(const ResponseHeader& header, Status reason,
+WatchCursor::Step WatchCursor::resynchronise(ResponseHeader header, Status reason,
                                              std::int64_t compact_revision) {
   start_revision_ = std::max(header.revision + 1, compact_revision);
   known_ = header;

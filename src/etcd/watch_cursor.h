@@ -1,4 +1,5 @@
-// Where a watch stands, across its streams: from a stream's answers to what its user is told and what to do next. Pure.
+// Where a watch stands, across its streams: from a stream's answers to what its user is told and what to do
+// next. Pure.
 //
 //             create_request()                     kReopen, kRetry
 //      ┌───────────────────────────┐        ┌───────────────────────────┐
@@ -10,9 +11,9 @@
 
 #include <minigrpc/etcd.h>
 
-#include "etcd/api/watch.pb.h"
-
 #include <optional>
+
+#include "etcd/api/watch.pb.h"
 
 namespace minigrpc::etcd {
 
@@ -44,7 +45,7 @@ class WatchCursor {
   Step on_created(const ResponseHeader& header);
   Step on_canceled(const ResponseHeader& header, const etcdserverpb::WatchResponse& response);
   Step on_events(const ResponseHeader& header, etcdserverpb::WatchResponse response);
-  Step resynchronise(const ResponseHeader& header, Status reason, std::int64_t compact_revision);
+  Step resynchronise(ResponseHeader header, Status reason, std::int64_t compact_revision);
   void remember(const ResponseHeader& header);
 
   WatchOptions options_;

@@ -11,11 +11,14 @@ using Next = WatchCursor::Next;
 
 etcdserverpb::WatchResponse response(const std::string& text) {
   etcdserverpb::WatchResponse message;
-  if (!google::protobuf::TextFormat::ParseFromString(text, &message)) ADD_FAILURE() << "not a WatchResponse: " << text;
+  if (!google::protobuf::TextFormat::ParseFromString(text, &message))
+    ADD_FAILURE() << "not a WatchResponse: " << text;
   return message;
 }
 
-std::int64_t next_start(WatchCursor& cursor) { return cursor.create_request().create_request().start_revision(); }
+std::int64_t next_start(WatchCursor& cursor) {
+  return cursor.create_request().create_request().start_revision();
+}
 
 WatchOptions of_prefix(std::int64_t start_revision) {
   return {.keys = KeyRange::prefix("a/"), .start_revision = start_revision};
@@ -24,9 +27,11 @@ WatchOptions of_prefix(std::int64_t start_revision) {
 WatchOptions after(ResponseHeader header) { return {.keys = KeyRange::prefix("a/"), .after = header}; }
 
 TEST(WatchCursor, AsksForWhatItsUserWants) {
-  WatchCursor cursor({.keys = KeyRange::prefix("a/"), .start_revision = 5, .prev_kv = true, .no_delete = true});
+  WatchCursor cursor(
+      {.keys = KeyRange::prefix("a/"), .start_revision = 5, .prev_kv = true, .no_delete = true});
   EXPECT_EQ(cursor.create_request().ShortDebugString(),
-            "create_request { key: \"a/\" range_end: \"a0\" start_revision: 5 progress_notify: true filters: NODELETE "
+            "create_request { key: \"a/\" range_end: \"a0\" start_revision: 5 progress_notify: true filters: "
+            "NODELETE "
             "prev_kv: true }");
 }
 
@@ -39,9 +44,10 @@ TEST(WatchCursor, ResumesBehindTheLastEvent) {
   EXPECT_EQ(next_start(cursor), 11) << "nothing that happens from now on may be missed";
 
   cursor.on_response(response("header { revision: 10 } created: true"));
-  auto step = cursor.on_response(response("header { revision: 15 } "
-                                          "events { kv { key: 'a/1' mod_revision: 12 } } "
-                                          "events { type: DELETE kv { key: 'a/2' mod_revision: 13 } }"));
+  auto step =
+      cursor.on_response(response("header { revision: 15 } "
+                                  "events { kv { key: 'a/1' mod_revision: 12 } } "
+                                  "events { type: DELETE kv { key: 'a/2' mod_revision: 13 } }"));
   ASSERT_TRUE(step.update);
   EXPECT_EQ(step.update->kind, Kind::kEvents);
   ASSERT_EQ(step.update->events.size(), 2u);
@@ -54,7 +60,8 @@ TEST(WatchCursor, DoesNotRepeatEvents) {
   cursor.on_response(response("header { revision: 10 } created: true"));
   cursor.on_response(response("header { revision: 11 } events { kv { key: 'a/1' mod_revision: 11 } }"));
   EXPECT_FALSE(
-      cursor.on_response(response("header { revision: 11 } events { kv { key: 'a/1' mod_revision: 11 } }")).update);
+      cursor.on_response(response("header { revision: 11 } events { kv { key: 'a/1' mod_revision: 11 } }"))
+          .update);
 }
 
 TEST(WatchCursor, ProgressMovesTheResumptionButTheAnswerToARequestDoesNot) {
@@ -77,7 +84,17 @@ TEST(WatchCursor, CompactionMeansResynchronise) {
   ASSERT_TRUE(step.update);
   EXPECT_EQ(step.update->kind, Kind::kResynchronise);
   EXPECT_EQ(step.update->compact_revision, 30);
-  EXPECT_EQ(step.update->reason.to_string(), "OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted");
+  EXPECT_EQ(step.update->reason.to_string(),
+            "OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted");
+  EXPECT_EQ(next_start(cursor), 41);
+}
+
+TEST(WatchCursor, ACompactionThatNamesNoRevisionCountsFromTheConfirmation) {
+  WatchCursor cursor(of_prefix(3));
+  cursor.on_response(response("header { cluster_id: 1 revision: 40 } created: true"));
+  auto step = cursor.on_response(response("header { cluster_id: 1 } canceled: true compact_revision: 30"));
+  ASSERT_TRUE(step.update);
+  EXPECT_EQ(step.update->header.revision, 40);
   EXPECT_EQ(next_start(cursor), 41);
 }
 

@@ -1,0 +1,51 @@
+// Registry: an etcd or a minigrpcd for a test, which can be killed, stopped, wiped and started again at its
+// address.
+//
+// Thread rule: one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "child_process.h"
+
+namespace minigrpc::testing {
+
+enum class RegistryKind { kEtcd, kMinigrpcd };
+
+// Those whose programs there are: minigrpcd only where it was built.
+std::vector<RegistryKind> registry_kinds();
+std::string name_of(RegistryKind kind);
+
+class Registry {
+ public:
+  // On a free port, with an empty data directory; serving. See started().
+  explicit Registry(RegistryKind kind);
+
+  // "127.0.0.1:41233"
+  const std::string& endpoint() const { return endpoint_; }
+  bool started() const { return started_; }
+  std::string log() const { return process_ ? process_->log() : std::string(); }
+
+  // kill -9.
+  void kill();
+  // With the same address and data, once it has been killed. Serving when it returns.
+  void start();
+  // With the data directory emptied, once it has been killed.
+  void start_wiped();
+  // SIGSTOP and SIGCONT.
+  void freeze() { process_->signal(19); }
+  void thaw() { process_->signal(18); }
+
+ private:
+  std::vector<std::string> command() const;
+  RegistryKind kind_;
+  TemporaryDirectory directory_;
+  std::string endpoint_;
+  std::string peer_url_;
+  bool started_ = false;
+  std::unique_ptr<ChildProcess> process_;
+};
+
+}  // namespace minigrpc::testing

@@ -37,7 +37,7 @@ MAP = {
     "src/services": row("base rpc", "protobuf posix"),
     "src/store": row("base", "lmdb posix", VALUES),
     "src/etcd": row("base rpc", "protobuf posix"),
-    "src/discovery": row("base etcd rpc", "protobuf posix"),
+    "src/discovery": row("base etcd rpc", "protobuf posix boost/json"),
     "src/registry": row("base rpc services store", "protobuf posix"),
     "plugin": row("", "protobuf posix", ""),
     "apps": row("base registry", "protobuf posix"),

@@ -1,0 +1,3 @@
+#include "discovery/json.h"
+
+#include <boost/json/src.hpp>

@@ -19,7 +19,7 @@ import sys
 import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
-CASES = re.findall(r"CASE\((\w+)\)[,}]", (HERE / "minigrpc" / "client.cc").read_text())
+CASES = re.findall(r"CASE\((\w+)\)[,}]", (HERE / "minigrpc" / "client.cc").read_text(encoding="utf-8"))
 PEERS = ["grpcpp", "python", "go", "node"]
 CLIENT_TIMEOUT_S = 120
 START_TIMEOUT_S = 30
@@ -122,7 +122,7 @@ class Server:
 def known_failures(client, server):
     """The cases that are expected to fail, with their reasons. Lines of "client server case: reason"."""
     known = {}
-    for line in (HERE / "known_failures.txt").read_text().splitlines():
+    for line in (HERE / "known_failures.txt").read_text(encoding="utf-8").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         where, _, reason = line.partition(":")

@@ -278,6 +278,11 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments, const Envir
   for (const FlagRow& row : kFlags)
     if (std::optional<std::string> value = environment(environment_name(row.name)))
       record(row, *std::move(value), given, flags);
+  // A setting that is ignored would be missed: TLS above all.
+  for (const Refusal& refusal : kRefusals) {
+    const std::string value = environment(environment_name(refusal.name)).value_or("");
+    if (!value.empty() && value != "false") return unknown_flag(std::string(refusal.name));
+  }
   for (std::size_t index = 0; index < arguments.size(); ++index) {
     const Result<std::size_t> last = take_argument(arguments, index, given, flags);
     if (!last) return last.error();

@@ -72,6 +72,11 @@ TEST(FlagsTest, TheEnvironmentCountsLess) {
   EXPECT_EQ(flags.registry.data_dir, "/env");
 }
 
+TEST(FlagsTest, AnUnsupportedVariableIsRefusedToo) {
+  EXPECT_THAT(parse({}, {{"ETCD_CERT_FILE", "/x"}}).error().message(), HasSubstr("cleartext only"));
+  EXPECT_TRUE(parse({}, {{"ETCD_AUTO_TLS", "false"}, {"ETCD_CERT_FILE", ""}}));
+}
+
 struct Refused {
   std::vector<std::string> arguments;
   std::string says;

@@ -47,7 +47,7 @@ void log_banner(const Log& log, const Flags& flags, const Registry& registry) {
   log.info("data dir = " + flags.registry.data_dir);
   log.info("listening for clients on " + joined(registry.addresses()));
   log.info("advertise client URLs = " + (flags.registry.advertise_client_urls.empty()
-                                             ? "those"
+                                             ? "the same"
                                              : joined(flags.registry.advertise_client_urls)));
   log.info("cluster id = " + to_hex(registry.cluster_id()) + ", member id = " + to_hex(registry.member_id()));
   log.info("revision = " + std::to_string(registry.revision()));

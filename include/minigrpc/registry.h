@@ -83,7 +83,7 @@ class Registry {
   // Whether it does its work: it has taken a request through its writer, and the disk takes writes. For a watchdog.
   Task<Status> check();
 
-  // Ends the watch streams, takes no new call, lets the others finish for `grace`, and closes the data.
+  // Ends the watch streams, takes no new call and lets the others finish for `grace`. The destructor closes the data.
   Task<void> shutdown(std::chrono::nanoseconds grace);
 
  private:

@@ -29,6 +29,8 @@ void WatchHub::publish(store::Committed committed) {
   std::lock_guard lock(mutex_);
   revision_ = shared->revision;
   ++sequence_;
+  committed_bytes_ = 0;
+  for (const store::Event& event : shared->events) committed_bytes_ += size_of(event);
   // Detached only after the loop, which walks the lists of followers.
   std::vector<std::shared_ptr<Watcher>> overflowed;
   for (std::size_t index = 0; index < shared->events.size(); ++index) {
@@ -43,30 +45,21 @@ void WatchHub::publish(store::Committed committed) {
 
 bool WatchHub::deliver(const std::shared_ptr<Watcher>& watcher, const CommittedPtr& committed, std::size_t index) {
   Outbox& outbox = *watcher->outbox_;
-  const store::Event& event = committed->events[index];
-  const bool open = watcher->open_sequence_ == sequence_;
-  if (outbox.deliveries_.size() >= kOutboxDeliveriesMax || outbox.bytes_ >= kOutboxBytesMax) {
-    watcher->state_ = Watcher::State::kBehind;
-    watcher->next_revision_ = event.revision.main;
-    // History begins with this revision as a whole, so what was delivered of it already is taken back.
-    if (open) {
-      Delivery& delivery = outbox.deliveries_[watcher->open_delivery_];
-      while (delivery.end > delivery.begin &&
-             committed->events[delivery.end - 1].revision.main == event.revision.main)
-        --delivery.end;
-    }
-    outbox.behind_[watcher.get()] = {watcher, event.revision.main};
-    outbox.wake_();
-    return false;
-  }
-  outbox.bytes_ += size_of(event);
-  if (open) {
+  if (watcher->open_sequence_ == sequence_) {
     outbox.deliveries_[watcher->open_delivery_].end = index + 1;
     return true;
+  }
+  if (outbox.deliveries_.size() >= kOutboxDeliveriesMax || outbox.bytes_ >= kOutboxBytesMax) {
+    watcher->state_ = Watcher::State::kBehind;
+    watcher->next_revision_ = committed->events[index].revision.main;
+    outbox.behind_[watcher.get()] = {watcher, watcher->next_revision_};
+    outbox.wake_();
+    return false;
   }
   watcher->open_sequence_ = sequence_;
   watcher->open_delivery_ = outbox.deliveries_.size();
   outbox.deliveries_.push_back({watcher, committed, index, index + 1});
+  if (std::exchange(outbox.counted_sequence_, sequence_) != sequence_) outbox.bytes_ += committed_bytes_;
   if (outbox.deliveries_.size() == 1) outbox.wake_();
   return true;
 }

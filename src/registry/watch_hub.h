@@ -98,16 +98,17 @@ class Outbox {
   const std::function<void()> wake_;
   // Under the hub's lock.
   std::vector<Delivery> deliveries_;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0;             // of the commits that the deliveries keep
+  std::uint64_t counted_sequence_ = 0;  // the commit that was counted last
   std::map<Watcher*, Behind> behind_;
 };
 
 class WatchHub {
  public:
   // What one stream's client may leave unread before its watchers fall back to history. The threat is a client that
-  // watches everything and reads nothing.
+  // watches and does not read. A delivery keeps its whole commit, so that is what counts; streams share commits.
   static constexpr std::size_t kOutboxDeliveriesMax = 1024;
-  static constexpr std::size_t kOutboxBytesMax = 1u << 20;
+  static constexpr std::size_t kOutboxBytesMax = 8u << 20;
 
   // `revision`: the store's at the start.
   explicit WatchHub(std::int64_t revision) : revision_(revision) {}
@@ -147,7 +148,8 @@ class WatchHub {
 
   mutable std::mutex mutex_;
   std::int64_t revision_;
-  std::uint64_t sequence_ = 0;  // commits published
+  std::uint64_t sequence_ = 0;     // commits published
+  std::size_t committed_bytes_ = 0;  // of the one being published
   ByString by_key_;
   ByString by_prefix_;
   std::map<std::size_t, std::size_t> prefix_lengths_;  // length to number of watchers

@@ -125,22 +125,33 @@ TEST_F(WatchHubTest, StoppedWatchersHearNothing) {
   EXPECT_THAT(seen(hub_.take(outbox_)), ElementsAre("1:11:k", "1:12:k"));
 }
 
-// A slow watcher goes back to history at a whole revision.
+// A slow watcher goes back to history, and its outbox grows no more.
 TEST_F(WatchHubTest, AFullOutboxSendsItBackToHistory) {
-  watch({.key = "k", .range_end = "l"});
-  std::int64_t revision = 11;
-  store::Event big = put(revision, "k");
-  big.kv.value.assign(WatchHub::kOutboxBytesMax - 10'000, 'x');
-  hub_.publish(commit({big}));
-  ++revision;
-  store::Event half = put(revision, "k1");
-  half.kv.value.assign(10'000, 'x');
-  hub_.publish(commit({half, put(revision, "k2")}));  // cut inside of revision 12
-  hub_.publish(commit({put(13, "k")}));
-  const Turn turn = hub_.take(outbox_);
+  const auto watcher = watch({.key = "k", .range_end = {}});
+  // A commit counts as a whole, since the delivery keeps it.
+  store::Event unrelated = put(11, "other");
+  unrelated.kv.value.assign(WatchHub::kOutboxBytesMax, 'x');
+  hub_.publish(commit({put(11, "k"), unrelated}));
+  hub_.publish(commit({put(12, "other")}));
+  hub_.publish(commit({put(13, "k"), put(13, "k")}));
+  hub_.publish(commit({put(14, "k")}));
+  Turn turn = hub_.take(outbox_);
   EXPECT_THAT(seen(turn), ElementsAre("0:11:k"));
   ASSERT_EQ(turn.behind.size(), 1u);
-  EXPECT_EQ(turn.behind[0].next_revision, 12);
+  EXPECT_EQ(turn.behind[0].next_revision, 13);
+  EXPECT_TRUE(hub_.follow(watcher, 14));
+  hub_.publish(commit({put(15, "k")}));
+  EXPECT_THAT(seen(hub_.take(outbox_)), ElementsAre("0:15:k"));
+}
+
+TEST_F(WatchHubTest, ManySmallDeliveriesFillTheOutboxToo) {
+  watch({.key = "k", .range_end = {}});
+  std::int64_t revision = 11;
+  for (std::size_t i = 0; i < WatchHub::kOutboxDeliveriesMax + 5; ++i) hub_.publish(commit({put(revision++, "k")}));
+  const Turn turn = hub_.take(outbox_);
+  EXPECT_EQ(turn.deliveries.size(), WatchHub::kOutboxDeliveriesMax);
+  ASSERT_EQ(turn.behind.size(), 1u);
+  EXPECT_EQ(turn.behind[0].next_revision, 11 + static_cast<std::int64_t>(WatchHub::kOutboxDeliveriesMax));
 }
 
 // Random commits, watchers that come, go, are slow or behind; each must see its range's events once, in order.
@@ -201,7 +212,7 @@ TEST_F(WatchHubTest, NothingIsLostRepeatedOrReordered) {
         for (unsigned many = 1 + below(4); many > 0; --many) {
           ++revision;
           for (unsigned parts = 1 + below(2); parts > 0; --parts) events.push_back(put(revision, key()));
-          if (below(50) == 0) events.back().kv.value.assign(WatchHub::kOutboxBytesMax / 3, 'x');
+          if (below(200) == 0) events.back().kv.value.assign(WatchHub::kOutboxBytesMax / 3, 'x');
         }
         history.insert(history.end(), events.begin(), events.end());
         hub_.publish(commit(std::move(events)));

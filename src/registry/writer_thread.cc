@@ -93,8 +93,8 @@ bool WriterThread::wait_for_work(Operations* operations) {
 void WriterThread::notice_long_stop() {
   const std::int64_t now = now_ms();
   if (now - last_turn_ms_ > kStopMs) {
-    log_.warn("the process did not run for a while; every lease gets its full time again",
-              {{"stopped-for", std::to_string(now - last_turn_ms_) + "ms"}});
+    log_.warn("no write could be served for a while: every lease gets its full time again",
+              {{"for", std::to_string(now - last_turn_ms_) + "ms"}});
     store_.leases_restart(now);
   }
   last_turn_ms_ = now;

@@ -156,7 +156,7 @@ void KeyCursor::settle() {
   valid_ = false;
   while (!corrupt_) {
     lmdb::Cursor& cursor = nodes_.empty() ? root_ : tails_;
-    if (!cursor.status().ok()) return;
+    if (cursor.failed()) return;
     if (nodes_.empty() && !cursor.valid()) return;
     if (!nodes_.empty() && !(cursor.valid() && cursor.key().starts_with(nodes_.back()))) {
       leave_node();

@@ -189,8 +189,6 @@ void Cursor::seek_last() {
   if (cursor_ != nullptr) move(MDB_LAST);
 }
 
-Status Cursor::status() const {
-  return code_ == 0 || code_ == MDB_NOTFOUND ? Status() : to_status(code_, "reading");
-}
+Status Cursor::status() const { return failed() ? to_status(code_, "reading") : Status(); }
 
 }  // namespace minigrpc::store::lmdb

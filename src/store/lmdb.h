@@ -130,6 +130,7 @@ class Cursor {
   bool valid() const { return code_ == 0; }
   std::string_view key() const { return {static_cast<const char*>(key_.mv_data), key_.mv_size}; }
   std::string_view value() const { return {static_cast<const char*>(value_.mv_data), value_.mv_size}; }
+  bool failed() const { return code_ != 0 && code_ != MDB_NOTFOUND; }
   // OK at the end of the table.
   Status status() const;
 

@@ -6,7 +6,9 @@
 namespace minigrpc::store {
 
 namespace {
-constexpr std::size_t kArenaChunkSize = 16 * 1024;
+// The first chunk is for the one key of a point read; each one after is twice as large.
+constexpr std::size_t kFirstChunkSize = 256;
+constexpr std::size_t kChunkSizeMax = 64 * 1024;
 
 bool read_only(const std::vector<RequestOp>& ops) {
   return std::all_of(ops.begin(), ops.end(), [](const RequestOp& op) {
@@ -21,14 +23,16 @@ std::string_view ByteArena::copy(std::string_view bytes) {
   if (bytes.empty()) return {};
   if (bytes.size() > left_) {
     // A large run gets a chunk of its own, and the open one stays open for small runs.
-    const bool large = bytes.size() > kArenaChunkSize / 4;
-    chunks_.push_back(std::make_unique_for_overwrite<char[]>(large ? bytes.size() : kArenaChunkSize));
+    const std::size_t chunk_size =
+        std::min(kFirstChunkSize << std::min<std::size_t>(chunks_.size(), 8), kChunkSizeMax);
+    const bool large = bytes.size() > chunk_size / 4;
+    chunks_.push_back(std::make_unique_for_overwrite<char[]>(large ? bytes.size() : chunk_size));
     if (large) {
       std::memcpy(chunks_.back().get(), bytes.data(), bytes.size());
       return {chunks_.back().get(), bytes.size()};
     }
     next_ = chunks_.back().get();
-    left_ = kArenaChunkSize;
+    left_ = chunk_size;
   }
   std::memcpy(next_, bytes.data(), bytes.size());
   const std::string_view copied(next_, bytes.size());

@@ -95,7 +95,8 @@ class Parser {
       if (flag == nullptr) return unknown_flag(spelled, letters);
       std::string_view rest = letters.substr(1);
       if (rest.starts_with('=')) return set_flag(*flag, rest.substr(1));
-      if (!stands_alone(*flag)) return rest.empty() ? set_without_equals(*flag, spelled) : set_flag(*flag, rest);
+      if (!stands_alone(*flag))
+        return rest.empty() ? set_without_equals(*flag, spelled) : set_flag(*flag, rest);
       if (Status status = set_flag(*flag, "true"); !status.ok()) return status;
     }
     return Status();
@@ -138,7 +139,8 @@ std::string aligned(const std::vector<Row>& rows) {
   std::size_t width = 0;
   for (const Row& row : rows) width = std::max(width, row.left.size());
   std::string out;
-  for (const Row& row : rows) out += "  " + row.left + std::string(width - row.left.size() + 3, ' ') + row.right + "\n";
+  for (const Row& row : rows)
+    out += "  " + row.left + std::string(width - row.left.size() + 3, ' ') + row.right + "\n";
   return out;
 }
 
@@ -167,7 +169,8 @@ std::string flag_table(const FlagSet& flags) {
 
 }  // namespace
 
-Result<CommandLine> parse_command_line(std::vector<Verb>& verbs, FlagSet& globals, std::span<const std::string> words) {
+Result<CommandLine> parse_command_line(std::vector<Verb>& verbs, FlagSet& globals,
+                                       std::span<const std::string> words) {
   return Parser(verbs, globals, words).parse();
 }
 
@@ -190,10 +193,12 @@ Status set_from_environment(FlagSet& globals, const std::function<const char*(co
 std::string help_for_all(const std::vector<Verb>& verbs, const FlagSet& globals, HelpStyle style) {
   std::vector<Row> rows;
   for (const Verb& verb : verbs) rows.push_back({verb.path, verb.summary});
-  return "minigrpc: keys, leases and locks of a registry (minigrpcd or etcd), and calls to the services in it.\n\n" +
+  return "minigrpc: keys, leases and locks of a registry (minigrpcd or etcd), and calls to the services in "
+         "it.\n\n" +
          heading("Usage", style) + "  minigrpc [flags] COMMAND [arguments]\n\n" + heading("Commands", style) +
          aligned(rows) + "\n" + heading("Flags", style) + flag_table(globals) +
-         "\nFlags may stand anywhere, and in the environment: MINIGRPC_ENDPOINTS or ETCDCTL_ENDPOINTS for --endpoints.\n"
+         "\nFlags may stand anywhere, and in the environment: MINIGRPC_ENDPOINTS or ETCDCTL_ENDPOINTS for "
+         "--endpoints.\n"
          "'minigrpc COMMAND --help' tells more about a command.\n";
 }
 
@@ -206,8 +211,8 @@ std::string help_for_group(const std::vector<Verb>& verbs, std::string_view grou
 }
 
 std::string help_for(const Verb& verb, const FlagSet& globals, HelpStyle style) {
-  std::string text = verb.summary + "\n\n" + heading("Usage", style) + "  minigrpc " + verb.path + " [flags]" +
-                     (verb.arguments.empty() ? "" : " " + verb.arguments) + "\n\n";
+  std::string text = verb.summary + "\n\n" + heading("Usage", style) + "  minigrpc " + verb.path +
+                     " [flags]" + (verb.arguments.empty() ? "" : " " + verb.arguments) + "\n\n";
   if (!verb.description.empty()) text += verb.description + "\n\n";
   if (!verb.examples.empty()) text += heading("Examples", style) + indented(verb.examples) + "\n";
   if (!verb.flags.all().empty()) text += heading("Flags", style) + flag_table(verb.flags) + "\n";

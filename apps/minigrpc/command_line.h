@@ -6,14 +6,14 @@
 // Thread rule: one thread.
 #pragma once
 
-#include "flags.h"
-
 #include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "flags.h"
 
 namespace minigrpc::cli {
 
@@ -49,9 +49,10 @@ struct CommandLine {
   bool help = false;
 };
 
-// Finds the verb and sets the flags. `words` without the program's name. INVALID_ARGUMENT with a message for people,
-// which names what was meant where that can be guessed.
-Result<CommandLine> parse_command_line(std::vector<Verb>& verbs, FlagSet& globals, std::span<const std::string> words);
+// Finds the verb and sets the flags. `words` without the program's name. INVALID_ARGUMENT with a message for
+// people, which names what was meant where that can be guessed.
+Result<CommandLine> parse_command_line(std::vector<Verb>& verbs, FlagSet& globals,
+                                       std::span<const std::string> words);
 
 // Sets each of `globals` that was not given on the command line from MINIGRPC_NAME, or else ETCDCTL_NAME.
 // `variable` returns null for one that is not set: std::getenv, in the program.

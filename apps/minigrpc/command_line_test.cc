@@ -31,12 +31,15 @@ struct Fixture {
     globals.add("write-out", &format, "format", 'w');
     globals.add("endpoints", CommaList{&endpoints}, "where");
   }
-  Result<CommandLine> parse(std::vector<std::string> words) { return parse_command_line(verbs, globals, words); }
+  Result<CommandLine> parse(std::vector<std::string> words) {
+    return parse_command_line(verbs, globals, words);
+  }
 };
 
 TEST(CommandLine, FlagsStandAnywhere) {
   Fixture f;
-  const auto line = f.parse({"-w", "json", "get", "a", "--prefix", "--limit", "3", "b", "--endpoints=x:1,y:2"});
+  const auto line =
+      f.parse({"-w", "json", "get", "a", "--prefix", "--limit", "3", "b", "--endpoints=x:1,y:2"});
   ASSERT_TRUE(line) << line.error().message();
   EXPECT_EQ(line->verb->path, "get");
   EXPECT_THAT(line->arguments.words, ElementsAre("a", "b"));
@@ -87,8 +90,12 @@ TEST(CommandLine, HelpIsAskedForInManyWays) {
     std::string verb;
     std::string group;
   };
-  const Case cases[] = {{{}, "", ""},         {{"--help"}, "", ""},           {{"help"}, "", ""},
-                        {{"lease"}, "", "lease"}, {{"get", "-h"}, "get", ""},     {{"help", "get"}, "get", ""},
+  const Case cases[] = {{{}, "", ""},
+                        {{"--help"}, "", ""},
+                        {{"help"}, "", ""},
+                        {{"lease"}, "", "lease"},
+                        {{"get", "-h"}, "get", ""},
+                        {{"help", "get"}, "get", ""},
                         {{"lease", "list", "--help"}, "lease list", ""}};
   for (const Case& c : cases) {
     Fixture f;
@@ -147,7 +154,9 @@ TEST(Environment, NamesTheVariableThatIsWrong) {
   std::int64_t number = 0;
   FlagSet flags;
   flags.add("some-limit", &number, "");
-  const auto get = [](const char* name) { return std::string_view(name) == "ETCDCTL_SOME_LIMIT" ? "x" : nullptr; };
+  const auto get = [](const char* name) {
+    return std::string_view(name) == "ETCDCTL_SOME_LIMIT" ? "x" : nullptr;
+  };
   EXPECT_THAT(set_from_environment(flags, get).message(), HasSubstr("ETCDCTL_SOME_LIMIT in the environment"));
 }
 

@@ -34,7 +34,8 @@ std::string default_text_of(const FlagSet::Target& target) {
                         [](const std::vector<std::string>*) { return std::string(); },
                         [](const CommaList& list) {
                           std::string text;
-                          for (const std::string& item : *list.items) text += (text.empty() ? "" : ",") + item;
+                          for (const std::string& item : *list.items)
+                            text += (text.empty() ? "" : ",") + item;
                           return text;
                         },
                     },
@@ -42,8 +43,10 @@ std::string default_text_of(const FlagSet::Target& target) {
 }
 
 std::optional<bool> parse_bool(std::string_view text) {
-  if (text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE" || text == "True") return true;
-  if (text == "false" || text == "0" || text == "f" || text == "F" || text == "FALSE" || text == "False") return false;
+  if (text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE" || text == "True")
+    return true;
+  if (text == "false" || text == "0" || text == "f" || text == "F" || text == "FALSE" || text == "False")
+    return false;
   return std::nullopt;
 }
 

@@ -14,11 +14,27 @@ TEST(Duration, ReadsWhatGoReads) {
     std::optional<nanoseconds> duration;
   };
   const Case cases[] = {
-      {"5s", 5s},           {"250ms", 250ms},       {"1m30s", 90s},  {"1.5h", 90min}, {"2us", 2us},
-      {"2µs", 2us},         {"7ns", 7ns},           {"0", 0s},       {"3", 3s},       {"-2s", -2s},
-      {"", std::nullopt},   {"s", std::nullopt},    {"5", 5s},       {"5x", std::nullopt},
-      {"1m2", std::nullopt}, {"--1s", std::nullopt}, {"9999999999h", std::nullopt}, {"5ss", std::nullopt},
-      {"1ms3", std::nullopt}, {"5 s", std::nullopt}, {"-", std::nullopt},
+      {"5s", 5s},
+      {"250ms", 250ms},
+      {"1m30s", 90s},
+      {"1.5h", 90min},
+      {"2us", 2us},
+      {"2µs", 2us},
+      {"7ns", 7ns},
+      {"0", 0s},
+      {"3", 3s},
+      {"-2s", -2s},
+      {"", std::nullopt},
+      {"s", std::nullopt},
+      {"5", 5s},
+      {"5x", std::nullopt},
+      {"1m2", std::nullopt},
+      {"--1s", std::nullopt},
+      {"9999999999h", std::nullopt},
+      {"5ss", std::nullopt},
+      {"1ms3", std::nullopt},
+      {"5 s", std::nullopt},
+      {"-", std::nullopt},
   };
   for (const Case& c : cases) EXPECT_EQ(parse_duration(c.text), c.duration) << c.text;
 }

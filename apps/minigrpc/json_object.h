@@ -5,12 +5,12 @@
 //   JsonObject().string("Endpoint", endpoint).number("hash", hash).text()     // {"Endpoint":"…","hash":7}
 #pragma once
 
-#include "text.h"
-
 #include <concepts>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "text.h"
 
 namespace minigrpc::cli {
 
@@ -34,7 +34,9 @@ class JsonObject {
     text_ += (text_.empty() ? "" : ",") + json_quoted(name) + ":" + value;
     return *this;
   }
-  JsonObject& number(std::string_view name, std::integral auto value) { return json(name, std::to_string(value)); }
+  JsonObject& number(std::string_view name, std::integral auto value) {
+    return json(name, std::to_string(value));
+  }
   JsonObject& number_unless_zero(std::string_view name, std::integral auto value) {
     return value == 0 ? *this : number(name, value);
   }

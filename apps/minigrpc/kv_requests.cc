@@ -9,7 +9,8 @@ namespace {
 
 Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
-// OUT_OF_RANGE stands for a value of a flag that etcdctl answers with "bad feature" instead of "bad arguments".
+// OUT_OF_RANGE stands for a value of a flag that etcdctl answers with "bad feature" instead of "bad
+// arguments".
 Status bad_feature(std::string message) { return Status(StatusCode::kOutOfRange, std::move(message)); }
 
 std::string upper(std::string text) {
@@ -31,7 +32,8 @@ Result<etcd::KeyRange> key_range(const Arguments& arguments, RangeFlags flags) {
                          " command needs one argument as key and an optional argument as range_end");
   if (arguments.size() == 2) {
     if (flags.prefix || flags.from_key)
-      return bad_arguments("too many arguments, only accept one argument when `--prefix` or `--from-key` is set");
+      return bad_arguments(
+          "too many arguments, only accept one argument when `--prefix` or `--from-key` is set");
     return etcd::KeyRange{arguments[0], arguments[1]};
   }
   if (flags.prefix) return etcd::KeyRange::prefix(arguments[0]);
@@ -49,7 +51,8 @@ std::optional<etcd::LeaseId> parse_lease_id(std::string_view text) {
 }
 
 void GetFlags::add_to(FlagSet& flags) {
-  flags.add("consistency", &consistency, "l (linearizable) or s (serializable: the member asked answers alone)");
+  flags.add("consistency", &consistency,
+            "l (linearizable) or s (serializable: the member asked answers alone)");
   flags.add("count-only", &count_only, "only the number of keys");
   flags.add("from-key", &from_key, "keys that are greater than or equal to the given key, byte by byte");
   flags.add("keys-only", &keys_only, "only the keys");

@@ -1,14 +1,15 @@
-// get, put and del as requests: their flags, and what they make of arguments. Verbs and the lines of a txn share them.
+// get, put and del as requests: their flags, and what they make of arguments. Verbs and the lines of a txn
+// share them.
 //
 // Errors are INVALID_ARGUMENT in etcdctl's words. Thread rule: one thread.
 #pragma once
-
-#include "command_line.h"
 
 #include <minigrpc/etcd_types.h>
 
 #include <functional>
 #include <string>
+
+#include "command_line.h"
 
 namespace minigrpc::cli {
 
@@ -37,7 +38,8 @@ struct PutFlags {
 
   void add_to(FlagSet& flags);
   // `read_value` gives the value where it is not among the arguments; empty stands for none.
-  Result<etcd::PutRequest> request(const Arguments& arguments, const std::function<std::string()>& read_value) const;
+  Result<etcd::PutRequest> request(const Arguments& arguments,
+                                   const std::function<std::string()>& read_value) const;
 };
 
 struct DelFlags {

@@ -7,7 +7,9 @@ namespace {
 
 using namespace std::string_literals;
 
-Arguments arguments(std::vector<std::string> words) { return {.words = std::move(words), .words_before_dashes = {}}; }
+Arguments arguments(std::vector<std::string> words) {
+  return {.words = std::move(words), .words_before_dashes = {}};
+}
 
 TEST(GetFlags, MakeARange) {
   GetFlags flags;
@@ -59,11 +61,17 @@ TEST(GetFlags, ComplainLikeEtcdctl) {
   GetFlags sort_by;
   sort_by.sort_by = "x";
   const Case cases[] = {
-      {{}, {}, StatusCode::kInvalidArgument,
+      {{},
+       {},
+       StatusCode::kInvalidArgument,
        "get command needs one argument as key and an optional argument as range_end"},
-      {both, {"a"}, StatusCode::kInvalidArgument,
+      {both,
+       {"a"},
+       StatusCode::kInvalidArgument,
        "`--prefix` and `--from-key` cannot be set at the same time, choose one"},
-      {prefix, {"a", "b"}, StatusCode::kInvalidArgument,
+      {prefix,
+       {"a", "b"},
+       StatusCode::kInvalidArgument,
        "too many arguments, only accept one argument when `--prefix` or `--from-key` is set"},
       {consistency, {"a"}, StatusCode::kOutOfRange, "unknown consistency flag \"x\""},
       {order, {"a"}, StatusCode::kOutOfRange, "bad sort order x"},
@@ -98,7 +106,8 @@ TEST(PutFlags, LeasesAreHexadecimal) {
   flags.lease = "13b0a202d71bb042";
   EXPECT_EQ(flags.request(arguments({"k", "v"}), nullptr)->lease, 1418812015704256578);
   flags.lease = "zz";
-  EXPECT_EQ(flags.request(arguments({"k", "v"}), nullptr).error().message(), "bad lease ID \"zz\", expecting ID in Hex");
+  EXPECT_EQ(flags.request(arguments({"k", "v"}), nullptr).error().message(),
+            "bad lease ID \"zz\", expecting ID in Hex");
   EXPECT_FALSE(parse_lease_id(""));
   EXPECT_FALSE(parse_lease_id("12 "));
 }

@@ -1,4 +1,5 @@
-// Printer: how answers of the registry are written, in the formats of etcdctl 3.4 (simple, json, fields, table).
+// Printer: how answers of the registry are written, in the formats of etcdctl 3.4 (simple, json, fields,
+// table).
 //
 // Scripts read this output: it is the same, byte for byte, as etcdctl's. Thread rule: one thread.
 #pragma once
@@ -67,8 +68,8 @@ class Printer {
   virtual void endpoint_hashes(const std::vector<EndpointHash>& list) = 0;
 };
 
-// `out` is borrowed for the life of the printer. A table has members and endpoints only (Verb::has_table); anything
-// else asserts.
+// `out` is borrowed for the life of the printer. A table has members and endpoints only (Verb::has_table);
+// anything else asserts.
 std::unique_ptr<Printer> make_printer(std::ostream& out, OutputOptions options);
 
 // Each in its own file.

@@ -1,6 +1,5 @@
-#include "output.h"
-
 #include "flags.h"
+#include "output.h"
 #include "text.h"
 
 namespace minigrpc::cli {
@@ -55,7 +54,9 @@ class FieldsPrinter final : public Printer {
     field("ID", response.id);
     field("TTL", response.ttl_s);
   }
-  void lease_revoked(etcd::LeaseId, const etcd::LeaseRevokeResponse& response) override { print(response.header); }
+  void lease_revoked(etcd::LeaseId, const etcd::LeaseRevokeResponse& response) override {
+    print(response.header);
+  }
   void lease_kept_alive(const etcd::LeaseKeepAliveResponse& response) override {
     print(response.header);
     field("ID", response.id);
@@ -147,6 +148,8 @@ class FieldsPrinter final : public Printer {
 
 }  // namespace
 
-std::unique_ptr<Printer> make_fields_printer(std::ostream& out) { return std::make_unique<FieldsPrinter>(out); }
+std::unique_ptr<Printer> make_fields_printer(std::ostream& out) {
+  return std::make_unique<FieldsPrinter>(out);
+}
 
 }  // namespace minigrpc::cli

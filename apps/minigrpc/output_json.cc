@@ -1,15 +1,14 @@
-#include "output.h"
-
 #include "flags.h"
 #include "json_object.h"
+#include "output.h"
 #include "text.h"
 
 namespace minigrpc::cli {
 
 namespace {
 
-// Numbers, never strings, for 64-bit fields; keys and values in base64; fields that are zero are left out: what Go's
-// encoding/json makes of etcd's messages, and what scripts for etcdctl expect.
+// Numbers, never strings, for 64-bit fields; keys and values in base64; fields that are zero are left out:
+// what Go's encoding/json makes of etcd's messages, and what scripts for etcdctl expect.
 class JsonPrinter final : public Printer {
  public:
   explicit JsonPrinter(std::ostream& out) : out_(out) {}
@@ -50,7 +49,9 @@ class JsonPrinter final : public Printer {
   void lease_time_to_live(const etcd::LeaseTimeToLiveResponse& response, bool) override {
     JsonObject object;
     add_header(object, response.header);
-    object.number("id", response.id).number("ttl", response.ttl_s).number("granted-ttl", response.granted_ttl_s);
+    object.number("id", response.id)
+        .number("ttl", response.ttl_s)
+        .number("granted-ttl", response.granted_ttl_s);
     JsonList keys;
     for (const std::string& key : response.keys) keys.add(json_quoted(base64(key)));
     line(object.json("keys", keys.empty() ? "null" : keys.text()).text());
@@ -68,7 +69,8 @@ class JsonPrinter final : public Printer {
     for (const etcd::Member& member : response.members) {
       JsonObject object;
       object.number_unless_zero("ID", member.id).string_unless_empty("name", member.name);
-      object.strings_unless_empty("peerURLs", member.peer_urls).strings_unless_empty("clientURLs", member.client_urls);
+      object.strings_unless_empty("peerURLs", member.peer_urls)
+          .strings_unless_empty("clientURLs", member.client_urls);
       list.add(object.flag_if_set("isLearner", member.is_learner).text());
     }
     JsonObject object;
@@ -80,7 +82,8 @@ class JsonPrinter final : public Printer {
   void endpoint_status(const std::vector<EndpointStatus>& list) override {
     JsonList entries;
     for (const EndpointStatus& entry : list)
-      entries.add(JsonObject().string("Endpoint", entry.endpoint).json("Status", to_json(entry.status)).text());
+      entries.add(
+          JsonObject().string("Endpoint", entry.endpoint).json("Status", to_json(entry.status)).text());
     line(entries.null_or_text());
   }
 
@@ -110,7 +113,8 @@ class JsonPrinter final : public Printer {
   void line(const std::string& text) { out_ << text << "\n"; }
 
   static void add_header(JsonObject& object, const etcd::ResponseHeader& header) {
-    object.number_unless_zero("cluster_id", header.cluster_id).number_unless_zero("member_id", header.member_id);
+    object.number_unless_zero("cluster_id", header.cluster_id)
+        .number_unless_zero("member_id", header.member_id);
     object.number_unless_zero("revision", header.revision).number_unless_zero("raft_term", header.raft_term);
   }
   static std::string to_json(const etcd::ResponseHeader& header) {
@@ -151,7 +155,8 @@ class JsonPrinter final : public Printer {
     JsonList list;
     for (const etcd::ResponseOp& op : response.responses) {
       JsonObject kind;
-      if (const auto* range = std::get_if<etcd::RangeResponse>(&op)) kind.json("ResponseRange", to_json(*range));
+      if (const auto* range = std::get_if<etcd::RangeResponse>(&op))
+        kind.json("ResponseRange", to_json(*range));
       if (const auto* put = std::get_if<etcd::PutResponse>(&op)) kind.json("ResponsePut", to_json(*put));
       if (const auto* removal = std::get_if<etcd::DeleteRangeResponse>(&op))
         kind.json("ResponseDeleteRange", to_json(*removal));
@@ -168,9 +173,11 @@ class JsonPrinter final : public Printer {
     JsonObject object;
     object.json("header", to_json(status.header)).string_unless_empty("version", status.version);
     object.number_unless_zero("dbSize", status.db_size).number_unless_zero("leader", status.leader);
-    object.number_unless_zero("raftIndex", status.raft_index).number_unless_zero("raftTerm", status.raft_term);
+    object.number_unless_zero("raftIndex", status.raft_index)
+        .number_unless_zero("raftTerm", status.raft_term);
     object.number_unless_zero("raftAppliedIndex", status.raft_applied_index);
-    object.strings_unless_empty("errors", status.errors).number_unless_zero("dbSizeInUse", status.db_size_in_use);
+    object.strings_unless_empty("errors", status.errors)
+        .number_unless_zero("dbSizeInUse", status.db_size_in_use);
     return object.flag_if_set("isLearner", status.is_learner).text();
   }
 

@@ -1,6 +1,5 @@
-#include "output.h"
-
 #include "flags.h"
+#include "output.h"
 #include "text.h"
 
 namespace minigrpc::cli {
@@ -62,8 +61,8 @@ class SimplePrinter final : public Printer {
       out_ << "lease " << lease_name(response.id) << " already expired\n";
       return;
     }
-    out_ << "lease " << lease_name(response.id) << " granted with TTL(" << response.granted_ttl_s << "s), remaining("
-         << response.ttl_s << "s)";
+    out_ << "lease " << lease_name(response.id) << " granted with TTL(" << response.granted_ttl_s
+         << "s), remaining(" << response.ttl_s << "s)";
     if (with_keys) out_ << ", attached keys([" << joined(response.keys, " ") << "])";
     out_ << "\n";
   }
@@ -74,9 +73,9 @@ class SimplePrinter final : public Printer {
 
   void members(const etcd::MemberListResponse& response) override {
     for (const etcd::Member& member : response.members)
-      out_ << hexadecimal(member.id) << ", " << (member.name.empty() ? "unstarted" : "started") << ", " << member.name
-           << ", " << joined(member.peer_urls, ",") << ", " << joined(member.client_urls, ",") << ", "
-           << (member.is_learner ? "true" : "false") << "\n";
+      out_ << hexadecimal(member.id) << ", " << (member.name.empty() ? "unstarted" : "started") << ", "
+           << member.name << ", " << joined(member.peer_urls, ",") << ", " << joined(member.client_urls, ",")
+           << ", " << (member.is_learner ? "true" : "false") << "\n";
   }
 
   void endpoint_status(const std::vector<EndpointStatus>& list) override {
@@ -85,15 +84,16 @@ class SimplePrinter final : public Printer {
       out_ << entry.endpoint << ", " << hexadecimal(status.header.member_id) << ", " << status.version << ", "
            << human_size(static_cast<std::uint64_t>(status.db_size)) << ", "
            << (status.leader == status.header.member_id ? "true" : "false") << ", "
-           << (status.is_learner ? "true" : "false") << ", " << status.raft_term << ", " << status.raft_index << ", "
-           << status.raft_applied_index << ", " << joined(status.errors, ", ") << "\n";
+           << (status.is_learner ? "true" : "false") << ", " << status.raft_term << ", " << status.raft_index
+           << ", " << status.raft_applied_index << ", " << joined(status.errors, ", ") << "\n";
     }
   }
 
   void endpoint_health(const std::vector<EndpointHealth>& list) override {
     for (const EndpointHealth& entry : list) {
       if (entry.error.empty())
-        out_ << entry.endpoint << " is healthy: successfully committed proposal: took = " << format_duration(entry.took)
+        out_ << entry.endpoint
+             << " is healthy: successfully committed proposal: took = " << format_duration(entry.took)
              << "\n";
       else
         out_ << entry.endpoint << " is unhealthy: failed to commit proposal: " << entry.error << "\n";
@@ -121,10 +121,14 @@ std::unique_ptr<Printer> make_simple_printer(std::ostream& out, bool hex) {
 
 std::unique_ptr<Printer> make_printer(std::ostream& out, OutputOptions options) {
   switch (options.format) {
-    case OutputFormat::kSimple: return make_simple_printer(out, options.hex);
-    case OutputFormat::kJson: return make_json_printer(out);
-    case OutputFormat::kFields: return make_fields_printer(out);
-    case OutputFormat::kTable: return make_table_printer(out);
+    case OutputFormat::kSimple:
+      return make_simple_printer(out, options.hex);
+    case OutputFormat::kJson:
+      return make_json_printer(out);
+    case OutputFormat::kFields:
+      return make_fields_printer(out);
+    case OutputFormat::kTable:
+      return make_table_printer(out);
   }
   return nullptr;
 }

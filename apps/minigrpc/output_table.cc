@@ -1,9 +1,8 @@
-#include "output.h"
+#include <minigrpc/result.h>
 
 #include "flags.h"
+#include "output.h"
 #include "text.h"
-
-#include <minigrpc/result.h>
 
 namespace minigrpc::cli {
 
@@ -19,7 +18,8 @@ class TablePrinter final : public Printer {
     std::vector<std::vector<std::string>> rows;
     for (const etcd::Member& member : response.members)
       rows.push_back({hexadecimal(member.id), member.name.empty() ? "unstarted" : "started", member.name,
-                      joined(member.peer_urls, ","), joined(member.client_urls, ","), truth(member.is_learner)});
+                      joined(member.peer_urls, ","), joined(member.client_urls, ","),
+                      truth(member.is_learner)});
     out_ << drawn_table({"ID", "Status", "Name", "Peer Addrs", "Client Addrs", "Is Learner"}, rows);
   }
 
@@ -33,8 +33,8 @@ class TablePrinter final : public Printer {
                       std::to_string(status.raft_term), std::to_string(status.raft_index),
                       std::to_string(status.raft_applied_index), joined(status.errors, ", ")});
     }
-    out_ << drawn_table({"endpoint", "ID", "version", "db size", "is leader", "is learner", "raft term", "raft index",
-                         "raft applied index", "errors"},
+    out_ << drawn_table({"endpoint", "ID", "version", "db size", "is leader", "is learner", "raft term",
+                         "raft index", "raft applied index", "errors"},
                         rows);
   }
 

@@ -36,13 +36,15 @@ CodePoint code_point_at_front(std::string_view text) {
   return {value, size};
 }
 
-// Close to Go's unicode.IsPrint: the controls, separators, private and unassigned ranges that keys meet in practice.
+// Close to Go's unicode.IsPrint: the controls, separators, private and unassigned ranges that keys meet in
+// practice.
 bool prints(std::uint32_t code_point) {
   if (code_point < 0x20 || (code_point >= 0x7f && code_point <= 0xa0) || code_point == 0xad) return false;
   if (code_point >= 0x2000 && code_point <= 0x200f) return false;
   if (code_point >= 0x2028 && code_point <= 0x202f) return false;
   if (code_point >= 0x205f && code_point <= 0x206f) return false;
-  if (code_point == 0x3000 || code_point == 0xfeff || code_point == 0xfffe || code_point == 0xffff) return false;
+  if (code_point == 0x3000 || code_point == 0xfeff || code_point == 0xfffe || code_point == 0xffff)
+    return false;
   if (code_point >= 0xe000 && code_point <= 0xf8ff) return false;
   return code_point < 0xe0000;
 }
@@ -117,8 +119,8 @@ std::string json_quoted(std::string_view text) {
       out += {'\\', text[0]};
     } else if (text[0] == '\n' || text[0] == '\r' || text[0] == '\t') {
       out += {'\\', text[0] == '\n' ? 'n' : text[0] == '\r' ? 'r' : 't'};
-    } else if (point.value < 0x20 || text[0] == '<' || text[0] == '>' || text[0] == '&' || point.value == 0x2028 ||
-               point.value == 0x2029) {
+    } else if (point.value < 0x20 || text[0] == '<' || text[0] == '>' || text[0] == '&' ||
+               point.value == 0x2028 || point.value == 0x2029) {
       out += unicode_escape(point.value);
     } else {
       out += text.substr(0, point.size);
@@ -159,7 +161,8 @@ std::string joined(const std::vector<std::string>& items, std::string_view separ
   return text;
 }
 
-std::string drawn_table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows) {
+std::string drawn_table(const std::vector<std::string>& headings,
+                        const std::vector<std::vector<std::string>>& rows) {
   const std::vector<std::size_t> widths = column_widths(headings, rows);
   std::string rule = "+";
   for (const std::size_t width : widths) rule += std::string(width + 2, '-') + "+";

@@ -26,8 +26,10 @@ std::string human_size(std::uint64_t bytes);
 std::string joined(const std::vector<std::string>& items, std::string_view separator);
 
 // The ASCII table that etcdctl draws: headings centred and in capitals, cells to the right.
-std::string drawn_table(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows);
+std::string drawn_table(const std::vector<std::string>& headings,
+                        const std::vector<std::vector<std::string>>& rows);
 // Columns two spaces apart, to the left; headings first. The last column is not padded.
-std::string aligned_columns(const std::vector<std::string>& headings, const std::vector<std::vector<std::string>>& rows);
+std::string aligned_columns(const std::vector<std::string>& headings,
+                            const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace minigrpc::cli

@@ -20,9 +20,15 @@ TEST(Text, GoQuoted) {
     std::string_view quoted;
   };
   const Case cases[] = {
-      {"", R"("")"},           {"hello", R"("hello")"},     {"a\nb\t\"\\", R"("a\nb\t\"\\")"},
-      {"\0\x1f\x7f"sv, R"("\x00\x1f\x7f")"}, {"é世😀", R"("é世😀")"}, {"\xff\xc3", R"("\xff\xc3")"},
-      {"\xc0\x80", R"("\xc0\x80")"}, {"\u00a0\u200b", R"("\u00a0\u200b")"}, {"\xed\xa0\x80", R"("\xed\xa0\x80")"},
+      {"", R"("")"},
+      {"hello", R"("hello")"},
+      {"a\nb\t\"\\", R"("a\nb\t\"\\")"},
+      {"\0\x1f\x7f"sv, R"("\x00\x1f\x7f")"},
+      {"é世😀", R"("é世😀")"},
+      {"\xff\xc3", R"("\xff\xc3")"},
+      {"\xc0\x80", R"("\xc0\x80")"},
+      {"\u00a0\u200b", R"("\u00a0\u200b")"},
+      {"\xed\xa0\x80", R"("\xed\xa0\x80")"},
   };
   for (const Case& c : cases) EXPECT_EQ(go_quoted(c.bytes), c.quoted);
 }
@@ -51,7 +57,8 @@ TEST(Text, HumanSize) {
 }
 
 TEST(Text, DrawnTable) {
-  EXPECT_EQ(drawn_table({"endpoint", "Name", "took"}, {{"127.0.0.1:23790", "default", "2ms"}, {"x", "y", "10.5µs"}}),
+  EXPECT_EQ(drawn_table({"endpoint", "Name", "took"},
+                        {{"127.0.0.1:23790", "default", "2ms"}, {"x", "y", "10.5µs"}}),
             "+-----------------+---------+--------+\n"
             "|    ENDPOINT     |  NAME   |  TOOK  |\n"
             "+-----------------+---------+--------+\n"

@@ -1,10 +1,10 @@
 #include "txn_text.h"
 
-#include "kv_requests.h"
-
 #include <algorithm>
 #include <charconv>
 #include <optional>
+
+#include "kv_requests.h"
 
 namespace minigrpc::cli {
 
@@ -24,7 +24,8 @@ void append_utf8(std::string& out, std::uint32_t code_point) {
   const int continuation_count = code_point < 0x800 ? 1 : code_point < 0x10000 ? 2 : 3;
   const std::uint32_t lead = continuation_count == 1 ? 0xc0 : continuation_count == 2 ? 0xe0 : 0xf0;
   out += static_cast<char>(lead | code_point >> (6 * continuation_count));
-  for (int i = continuation_count - 1; i >= 0; --i) out += static_cast<char>(0x80 | (code_point >> (6 * i) & 0x3f));
+  for (int i = continuation_count - 1; i >= 0; --i)
+    out += static_cast<char>(0x80 | (code_point >> (6 * i) & 0x3f));
 }
 
 // Exactly `count` digits at the front.
@@ -91,16 +92,19 @@ std::optional<etcd::CompareResult> take_compare_result(std::string_view& text) {
 }
 
 template <class Flags, class Build>
-Result<etcd::RequestOp> build_operation(std::string_view line, const std::vector<std::string>& words, Build build) {
+Result<etcd::RequestOp> build_operation(std::string_view line, const std::vector<std::string>& words,
+                                        Build build) {
   Flags flags;
   std::vector<Verb> verbs(1);
   verbs[0].path = words[0];
   flags.add_to(verbs[0].flags);
   FlagSet globals;
   Result<CommandLine> parsed = parse_command_line(verbs, globals, words);
-  if (!parsed) return malformed("invalid txn request: " + std::string(line) + " (" + parsed.error().message() + ")");
+  if (!parsed)
+    return malformed("invalid txn request: " + std::string(line) + " (" + parsed.error().message() + ")");
   auto request = build(flags, parsed->arguments);
-  if (!request) return malformed("invalid txn request: " + std::string(line) + " (" + request.error().message() + ")");
+  if (!request)
+    return malformed("invalid txn request: " + std::string(line) + " (" + request.error().message() + ")");
   return etcd::RequestOp(*std::move(request));
 }
 
@@ -113,8 +117,9 @@ Result<std::vector<std::string>> read_block(std::istream& in) {
     if (line.empty()) return lines;
     lines.push_back(line);
   }
-  return malformed("the input ended inside a block; each of the three (comparisons, success, failure) ends with a "
-                   "blank line");
+  return malformed(
+      "the input ended inside a block; each of the three (comparisons, success, failure) ends with a "
+      "blank line");
 }
 
 Status read_operations(std::istream& in, std::vector<etcd::RequestOp>& operations) {
@@ -186,7 +191,8 @@ Result<etcd::Compare> parse_compare(std::string_view line) {
                      "; there are version, create, mod, value and lease)");
   line.remove_prefix(parenthesis + 1);
 
-  const std::string usage = "malformed comparison: " + quoted + "; write " + std::string(name) + "(\"key\") = \"operand\"";
+  const std::string usage =
+      "malformed comparison: " + quoted + "; write " + std::string(name) + "(\"key\") = \"operand\"";
   skip_blanks(line);
   Result<std::string> key = take_quoted(line);
   if (!key || !line.starts_with(')')) return malformed(usage);
@@ -216,7 +222,8 @@ Result<etcd::Compare> parse_compare(std::string_view line) {
 
 Result<etcd::RequestOp> parse_operation(std::string_view line) {
   Result<std::vector<std::string>> words = split_words(line);
-  if (!words) return malformed("invalid txn request: " + std::string(line) + " (" + words.error().message() + ")");
+  if (!words)
+    return malformed("invalid txn request: " + std::string(line) + " (" + words.error().message() + ")");
   const std::string verb = words->empty() ? "" : words->front();
   if (verb == "get")
     return build_operation<GetFlags>(line, *words, [](const GetFlags& flags, const Arguments& arguments) {

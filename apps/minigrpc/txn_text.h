@@ -22,8 +22,8 @@
 
 namespace minigrpc::cli {
 
-// Reads one from `in`; `prompt` is called before each block with what the block is. INVALID_ARGUMENT quotes the line that
-// is not understood; an input that ends too early is one, too.
+// Reads one from `in`; `prompt` is called before each block with what the block is. INVALID_ARGUMENT quotes
+// the line that is not understood; an input that ends too early is one, too.
 Result<etcd::TxnRequest> read_txn(std::istream& in, const std::function<void(std::string_view)>& prompt);
 
 // `value("a b") = "c"`.

@@ -49,8 +49,9 @@ TEST(TxnText, Compares) {
 
 TEST(TxnText, MalformedCompares) {
   for (const std::string_view line :
-       {"bogus", "version(a) < 5", "size(\"a\") = \"5\"", "mod(\"a\") > \"x\"", "mod(\"a\") ! \"1\"", "mod(\"a) = \"1\"",
-        "mod(\"a\" = \"1\"", "mod(\"a\") = 1", "mod(\"a\") = \"1\" x", "mod(\"\\q\") = \"1\"", "mod(\"a\") =", "(", "mod("}) {
+       {"bogus", "version(a) < 5", "size(\"a\") = \"5\"", "mod(\"a\") > \"x\"", "mod(\"a\") ! \"1\"",
+        "mod(\"a) = \"1\"", "mod(\"a\" = \"1\"", "mod(\"a\") = 1", "mod(\"a\") = \"1\" x",
+        "mod(\"\\q\") = \"1\"", "mod(\"a\") =", "(", "mod("}) {
     const auto compare = parse_compare(line);
     ASSERT_FALSE(compare) << line;
     EXPECT_THAT(compare.error().message(), HasSubstr(std::string(line)));
@@ -78,7 +79,8 @@ TEST(TxnText, Operations) {
   const auto del = parse_operation("del a b");
   ASSERT_TRUE(del);
   EXPECT_EQ(std::get<etcd::DeleteRangeRequest>(*del).keys.range_end, "b");
-  for (const std::string_view line : {"watch a", "get", "put a", "get k --bogus", "put \"a", "del a --prefix --from-key"}) {
+  for (const std::string_view line :
+       {"watch a", "get", "put a", "get k --bogus", "put \"a", "del a --prefix --from-key"}) {
     const auto operation = parse_operation(line);
     ASSERT_FALSE(operation) << line;
     EXPECT_THAT(operation.error().message(), HasSubstr("invalid txn request: " + std::string(line)));

@@ -1,0 +1,83 @@
+// minigrpc: the command line of minigrpc's registry and of the services in it.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "command_line.h"
+#include "invocation.h"
+#include "verbs.h"
+
+namespace {
+
+using namespace minigrpc::cli;
+
+std::vector<Verb> all_verbs() {
+  std::vector<Verb> verbs;
+  for (Verb (*make)() : {put_verb, get_verb, del_verb, watch_verb, txn_verb, lock_verb, lease_grant_verb,
+                         lease_revoke_verb, lease_time_to_live_verb, lease_list_verb, lease_keep_alive_verb,
+                         services_verb, call_verb, member_list_verb, endpoint_status_verb,
+                         endpoint_health_verb, endpoint_hashkv_verb, compaction_verb, version_verb})
+    verbs.push_back(make());
+  return verbs;
+}
+
+void add_globals(FlagSet& flags, Globals& globals) {
+  flags.add("command-timeout", &globals.command_timeout, "how long one request may take");
+  flags.add("dial-timeout", &globals.dial_timeout, "how long one try to connect may take");
+  flags.add("endpoints", CommaList{&globals.endpoints}, "addresses of the registry, separated by commas");
+  flags.add("hex", &globals.hex, "print keys and values in hexadecimal");
+  flags.add("write-out", &globals.write_out, "output format: simple, json, fields or table", 'w');
+}
+
+bool wants_colour() { return isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }
+
+int refuse(Exit exit, const std::string& message) {
+  std::cerr << "Error: " << message << "\n";
+  return static_cast<int>(exit);
+}
+
+// Before anything is done: a bad format must not leave half of a command behind.
+int run(const Verb& verb, const Globals& globals, const Arguments& arguments) {
+  const std::optional<OutputFormat> format = parse_output_format(globals.write_out);
+  if (!format)
+    return refuse(Exit::kBadFeature, "unsupported output format " + globals.write_out +
+                                         "; there are simple, json, fields and table");
+  if (format == OutputFormat::kTable && !verb.has_table)
+    return refuse(Exit::kBadFeature, "table not supported as output format");
+  if (globals.endpoints.empty()) return refuse(Exit::kBadArguments, "--endpoints is empty; write host:port");
+  for (const std::string& endpoint : globals.endpoints)
+    if (const auto address = endpoint_address(endpoint); !address)
+      return refuse(Exit::kBadArguments, address.error().message());
+  Invocation invocation(globals, {std::cin, std::cout, std::cerr});
+  const int exit = verb.run(invocation, arguments);
+  std::cout.flush();
+  return exit;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  Globals globals;
+  FlagSet global_flags;
+  add_globals(global_flags, globals);
+  std::vector<Verb> verbs = all_verbs();
+  const std::vector<std::string> words(argv + 1, argv + argc);
+
+  const minigrpc::Result<CommandLine> line = parse_command_line(verbs, global_flags, words);
+  if (!line) return refuse(Exit::kError, line.error().message());
+  const HelpStyle style{.bold_headings = wants_colour()};
+  if (line->verb == nullptr) {
+    std::cout << (line->group.empty() ? help_for_all(verbs, global_flags, style)
+                                      : help_for_group(verbs, line->group, style));
+    return 0;
+  }
+  if (line->help) {
+    std::cout << help_for(*line->verb, global_flags, style);
+    return 0;
+  }
+  if (const minigrpc::Status status = set_from_environment(global_flags, std::getenv); !status.ok())
+    return refuse(Exit::kBadArguments, status.message());
+  return run(*line->verb, globals, line->arguments);
+}

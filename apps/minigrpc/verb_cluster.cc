@@ -1,0 +1,203 @@
+// member list, endpoint status, endpoint health, endpoint hashkv, version.
+#include <minigrpc/channel.h>
+
+#include <chrono>
+#include <memory>
+
+#include "etcd/api/maintenance.minigrpc.h"
+#include "invocation.h"
+#include "verbs.h"
+
+namespace minigrpc::cli {
+
+namespace {
+
+// The oldest etcd whose command line this one is like.
+constexpr std::string_view kApiVersion = "3.4";
+
+int member_list(Invocation& invocation, const Arguments& arguments) {
+  if (arguments.size() != 0) return invocation.fail(Exit::kBadArguments, "member list takes no argument");
+  Result<etcd::MemberListResponse> response = sync_wait(invocation.client().MemberList());
+  if (!response) return invocation.fail(response.error());
+  invocation.printer().members(*response);
+  return 0;
+}
+
+// As the user wrote them, or, with --cluster, as the members announce them.
+Result<std::vector<std::string>> wanted_endpoints(Invocation& invocation, bool cluster) {
+  if (!cluster) return invocation.globals().endpoints;
+  Result<etcd::MemberListResponse> response = sync_wait(invocation.client().MemberList());
+  if (!response)
+    return Status(response.error().code(),
+                  "failed to fetch endpoints from the cluster's member list: " + response.error().message(),
+                  {}, response.error().origin());
+  std::vector<std::string> endpoints;
+  for (const etcd::Member& member : response->members)
+    endpoints.insert(endpoints.end(), member.client_urls.begin(), member.client_urls.end());
+  return endpoints;
+}
+
+int endpoint_status(Invocation& invocation, bool cluster, const Arguments&) {
+  Result<std::vector<std::string>> endpoints = wanted_endpoints(invocation, cluster);
+  if (!endpoints) return invocation.fail(endpoints.error());
+  std::vector<EndpointStatus> list;
+  int exit = 0;
+  for (const std::string& endpoint : *endpoints) {
+    const Result<std::string> address = endpoint_address(endpoint);
+    Result<etcd::MemberStatusResponse> response =
+        address.status().ok() ? sync_wait(invocation.client_for(*address)->MemberStatus(*address))
+                              : Result<etcd::MemberStatusResponse>(address.error());
+    if (response) {
+      list.push_back({endpoint, *std::move(response)});
+      continue;
+    }
+    invocation.err() << "Failed to get the status of endpoint " << endpoint << " ("
+                     << response.error().message() << ")\n";
+    exit = static_cast<int>(Exit::kError);
+  }
+  invocation.printer().endpoint_status(list);
+  return exit;
+}
+
+// Healthy is who answers a linearizable read; "permission denied" is an answer.
+Task<EndpointHealth> ask_health(Invocation& invocation, std::string endpoint) {
+  const auto start = std::chrono::steady_clock::now();
+  EndpointHealth health;
+  health.endpoint = endpoint;
+  const Result<std::string> address = endpoint_address(endpoint);
+  if (!address) {
+    health.error = address.error().message();
+    co_return health;
+  }
+  const std::unique_ptr<etcd::Client> client = invocation.client_for(*address);
+  etcd::RangeRequest request;
+  request.keys = etcd::KeyRange::single("health");
+  Task<Result<etcd::RangeResponse>> asking = client->Range(std::move(request));
+  const Result<etcd::RangeResponse> response = co_await asking;
+  health.took = std::chrono::steady_clock::now() - start;
+  health.healthy = response.has_value() || response.error().code() == StatusCode::kPermissionDenied;
+  if (!health.healthy) health.error = response.error().message();
+  co_return health;
+}
+
+int endpoint_health(Invocation& invocation, bool cluster, const Arguments&) {
+  Result<std::vector<std::string>> endpoints = wanted_endpoints(invocation, cluster);
+  if (!endpoints) return invocation.fail(endpoints.error());
+  std::vector<Task<EndpointHealth>> asking;
+  for (const std::string& endpoint : *endpoints) asking.push_back(ask_health(invocation, endpoint));
+  const std::vector<EndpointHealth> list = sync_wait(when_all(std::move(asking)));
+  invocation.printer().endpoint_health(list);
+  for (const EndpointHealth& entry : list)
+    if (!entry.healthy) return invocation.fail(Exit::kError, "unhealthy cluster");
+  return 0;
+}
+
+Result<EndpointHash> ask_hash(Invocation& invocation, const std::string& endpoint, std::int64_t revision) {
+  const Result<std::string> address = endpoint_address(endpoint);
+  if (!address) return address.error();
+  Channel channel(invocation.runtime(), *address);
+  etcdserverpb::Maintenance::Client client(channel);
+  etcdserverpb::HashKVRequest request;
+  request.set_revision(revision);
+  CallOptions options;
+  options.timeout = invocation.globals().command_timeout;
+  Result<etcdserverpb::HashKVResponse> response = sync_wait(client.HashKV(request, options));
+  if (!response) return response.error();
+  const etcdserverpb::ResponseHeader& header = response->header();
+  return EndpointHash{endpoint,
+                      {header.cluster_id(), header.member_id(), header.revision(), header.raft_term()},
+                      response->hash(),
+                      response->compact_revision()};
+}
+
+int endpoint_hashkv(Invocation& invocation, bool cluster, std::int64_t revision) {
+  Result<std::vector<std::string>> endpoints = wanted_endpoints(invocation, cluster);
+  if (!endpoints) return invocation.fail(endpoints.error());
+  std::vector<EndpointHash> list;
+  Status failure;
+  for (const std::string& endpoint : *endpoints) {
+    Result<EndpointHash> hash = ask_hash(invocation, endpoint, revision);
+    if (hash) {
+      list.push_back(*std::move(hash));
+      continue;
+    }
+    failure = hash.error();
+    invocation.err() << "Failed to get the hash of endpoint " << endpoint << " (" << failure.message()
+                     << ")\n";
+  }
+  invocation.printer().endpoint_hashes(list);
+  return failure.ok() ? 0 : invocation.fail(failure);
+}
+
+}  // namespace
+
+Verb member_list_verb() {
+  Verb verb{.path = "member list", .arguments = "", .summary = "List the members of the registry"};
+  verb.description =
+      "Each line: ID, status, name, peer addresses, client addresses, whether it is a learner.";
+  verb.examples = "minigrpc member list -w table";
+  verb.has_table = true;
+  verb.run = member_list;
+  return verb;
+}
+
+Verb endpoint_status_verb() {
+  auto cluster = std::make_shared<bool>(false);
+  Verb verb{.path = "endpoint status", .arguments = "", .summary = "Tell the state of each endpoint"};
+  verb.description =
+      "Each line: endpoint, ID, version, size of the database, whether it is the leader, whether it is a "
+      "learner, raft\n"
+      "term, raft index, raft applied index, errors.";
+  verb.examples = "minigrpc endpoint status -w table";
+  verb.has_table = true;
+  verb.flags.add("cluster", cluster.get(), "all members, not only --endpoints");
+  verb.run = [cluster](Invocation& invocation, const Arguments& arguments) {
+    return endpoint_status(invocation, *cluster, arguments);
+  };
+  return verb;
+}
+
+Verb endpoint_health_verb() {
+  auto cluster = std::make_shared<bool>(false);
+  Verb verb{.path = "endpoint health", .arguments = "", .summary = "Ask each endpoint whether it is healthy"};
+  verb.description = "Exits with 1 unless all of them answer.";
+  verb.examples = "minigrpc endpoint health";
+  verb.has_table = true;
+  verb.flags.add("cluster", cluster.get(), "all members, not only --endpoints");
+  verb.run = [cluster](Invocation& invocation, const Arguments& arguments) {
+    return endpoint_health(invocation, *cluster, arguments);
+  };
+  return verb;
+}
+
+Verb endpoint_hashkv_verb() {
+  struct Flags {
+    bool cluster = false;
+    std::int64_t revision = 0;
+  };
+  auto flags = std::make_shared<Flags>();
+  Verb verb{
+      .path = "endpoint hashkv", .arguments = "", .summary = "Hash the history of keys at each endpoint"};
+  verb.description = "Members with the same data have the same hash at the same revision.";
+  verb.examples = "minigrpc endpoint hashkv --cluster -w table";
+  verb.has_table = true;
+  verb.flags.add("cluster", &flags->cluster, "all members, not only --endpoints");
+  verb.flags.add("rev", &flags->revision, "the history up to that revision; 0: all of it");
+  verb.run = [flags](Invocation& invocation, const Arguments&) {
+    return endpoint_hashkv(invocation, flags->cluster, flags->revision);
+  };
+  return verb;
+}
+
+Verb version_verb() {
+  Verb verb{.path = "version", .arguments = "", .summary = "Print the version of minigrpc"};
+  verb.examples = "minigrpc version";
+  verb.has_table = true;
+  verb.run = [](Invocation& invocation, const Arguments&) {
+    invocation.out() << "minigrpc version: " << MINIGRPC_VERSION << "\nAPI version: " << kApiVersion << "\n";
+    return 0;
+  };
+  return verb;
+}
+
+}  // namespace minigrpc::cli

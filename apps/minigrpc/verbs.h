@@ -1,0 +1,36 @@
+// The verbs, each family in its own file. Thread rule: main() makes them, once.
+#pragma once
+
+#include "command_line.h"
+
+namespace minigrpc::cli {
+
+// verb_kv.cc
+Verb get_verb();
+Verb put_verb();
+Verb del_verb();
+Verb compaction_verb();
+// verb_txn.cc
+Verb txn_verb();
+// verb_watch.cc
+Verb watch_verb();
+// verb_lease.cc
+Verb lease_grant_verb();
+Verb lease_revoke_verb();
+Verb lease_time_to_live_verb();
+Verb lease_list_verb();
+Verb lease_keep_alive_verb();
+// verb_lock.cc
+Verb lock_verb();
+// verb_cluster.cc
+Verb member_list_verb();
+Verb endpoint_status_verb();
+Verb endpoint_health_verb();
+Verb endpoint_hashkv_verb();
+Verb version_verb();
+// verb_services.cc
+Verb services_verb();
+// verb_call.cc
+Verb call_verb();
+
+}  // namespace minigrpc::cli

@@ -19,7 +19,7 @@ target_link_libraries(minigrpc_archive
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/minigrpc)
 install(TARGETS minigrpc_archive EXPORT minigrpcTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS protoc-gen-minigrpc EXPORT minigrpcTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(program IN ITEMS minigrpcd minigrpc)
+foreach(program IN ITEMS minigrpcd minigrpc_cli)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()

@@ -19,6 +19,20 @@ Result<store::LeaseInfo> grant(store::WriteBatch& batch, const etcdserverpb::Lea
   }
 }
 
+Task<Status> serve_and_signal(Task<Status> serving, AsyncEvent* over) {
+  Status status = co_await serving;
+  over->set();
+  co_return status;
+}
+
+// When the call is over by itself, this is without effect; when the registry stops, it wakes who waits for the client.
+template <class Stream>
+Task<void> end_call(Stream* stream, AsyncEvent* over, OpenCalls* calls) {
+  Task<bool> waiting = over->wait();
+  co_await waiting;
+  if (calls->ended()) stream->finish(server_stopped());
+}
+
 }  // namespace
 
 Task<Result<etcdserverpb::LeaseGrantResponse>> LeaseService::LeaseGrant(ServerContext&,
@@ -59,11 +73,19 @@ Task<Result<etcdserverpb::LeaseRevokeResponse>> LeaseService::LeaseRevoke(Server
   co_return answer;
 }
 
-Task<Status> LeaseService::LeaseKeepAlive(
-    ServerContext&,
-    ServerStream<etcdserverpb::LeaseKeepAliveRequest, etcdserverpb::LeaseKeepAliveResponse>& stream) {
+Task<Status> LeaseService::LeaseKeepAlive(ServerContext&, KeepAliveStream& stream) {
+  AsyncEvent over;
+  const OpenCalls::Entry entry(member_.open_calls(), [&over] { over.set(); });
+  Task<Status> serving = serve_and_signal(serve(&stream), &over);
+  Task<void> ending = end_call(&stream, &over, &member_.open_calls());
+  auto both = when_all(std::move(serving), std::move(ending));
+  auto outcome = co_await both;
+  co_return std::get<0>(std::move(outcome));
+}
+
+Task<Status> LeaseService::serve(KeepAliveStream* stream) {
   for (;;) {
-    auto reading = stream.read();
+    auto reading = stream->read();
     std::optional<etcdserverpb::LeaseKeepAliveRequest> request = co_await reading;
     if (!request) co_return Status();
 
@@ -83,7 +105,7 @@ Task<Status> LeaseService::LeaseKeepAlive(
     member_.fill(answer.mutable_header(), member_.hub().revision());
     answer.set_id(id);
     answer.set_ttl(info.granted_ttl_s);
-    auto writing = stream.write(answer);
+    auto writing = stream->write(answer);
     const bool written = co_await writing;
     if (!written) co_return Status();
   }

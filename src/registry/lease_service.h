@@ -25,6 +25,9 @@ class LeaseService final : public etcdserverpb::Lease::Handler {
                                                               etcdserverpb::LeaseLeasesRequest request) override;
 
  private:
+  using KeepAliveStream = ServerStream<etcdserverpb::LeaseKeepAliveRequest, etcdserverpb::LeaseKeepAliveResponse>;
+  // Answers until the client is done, or the call is over.
+  Task<Status> serve(KeepAliveStream* stream);
   Member& member_;
 };
 

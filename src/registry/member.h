@@ -13,6 +13,7 @@
 
 #include "etcd/api/header.pb.h"
 #include "registry/log.h"
+#include "registry/open_calls.h"
 #include "registry/watch_hub.h"
 #include "registry/writer_thread.h"
 #include "store/store.h"
@@ -37,6 +38,7 @@ class Member {
   store::Store& store() { return *store_; }
   WatchHub& hub() { return hub_; }
   WriterThread& writer() { return writer_; }
+  OpenCalls& open_calls() { return open_calls_; }
   const Log& log() const { return log_; }
   const RegistryOptions& options() const { return options_; }
   store::Identity identity() const { return identity_; }
@@ -59,6 +61,7 @@ class Member {
   const store::Identity identity_;
   mutable std::mutex mutex_;
   std::vector<std::string> client_urls_;
+  OpenCalls open_calls_;
   WatchHub hub_;
   WriterThread writer_;
 };

@@ -70,7 +70,7 @@ class RegistryImpl {
   Task<void> shutdown(std::chrono::nanoseconds grace) {
     health_.shutdown();
     health_.end_watches();
-    watch_.shutdown();
+    member_->open_calls().end_all();
     Task<void> closing = server_.shutdown(grace);
     co_await closing;
   }

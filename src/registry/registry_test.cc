@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "etcd/api/kv.minigrpc.h"
+#include "etcd/api/lease.minigrpc.h"
+#include "etcd/api/lock.minigrpc.h"
 #include "etcd/api/watch.minigrpc.h"
 
 namespace minigrpc {
@@ -154,6 +156,33 @@ TEST_F(RegistryTest, ShutdownEndsWatchersAndStopsWrites) {
   const Status status = sync_wait(finish(&call));
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
   EXPECT_EQ(status.message(), "etcdserver: server stopped");
+}
+
+// Clients keep these calls open for as long as they live: they must not hold up the end.
+TEST_F(RegistryTest, ShutdownEndsKeepalivesAndWaitsForLocks) {
+  auto keepalive = etcdserverpb::Lease::Client(*channel_).LeaseKeepAlive(kSoon);
+  auto ask = [](decltype(keepalive)& call) -> Task<bool> {
+    const etcdserverpb::LeaseKeepAliveRequest request;
+    auto writing = call.write(request);
+    bool open = co_await writing;
+    auto reading = call.read();
+    const auto answer = co_await reading;
+    open = open && answer.has_value();
+    co_return open;
+  };
+  ASSERT_TRUE(sync_wait(ask(keepalive)));
+  v3lockpb::LockRequest request;
+  request.set_name("l");
+  ASSERT_TRUE(sync_wait(v3lockpb::Lock::Client(*channel_).Lock(request, kSoon)));
+  const std::int64_t revision = registry_->revision();
+  Result<v3lockpb::LockResponse> second = Status(StatusCode::kUnknown, "");
+  std::thread waiter([&] { second = sync_wait(v3lockpb::Lock::Client(*channel_).Lock(request, kSoon)); });
+  while (registry_->revision() == revision) std::this_thread::yield();
+  const auto begin = std::chrono::steady_clock::now();
+  sync_wait(registry_->shutdown(seconds(20)));
+  waiter.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(10));
+  EXPECT_EQ(second.status().message(), "etcdserver: server stopped");
 }
 
 TEST(RegistryStartTest, APortInUseIsNamed) {

@@ -60,6 +60,7 @@ class DeletionAlarm {
     for (const std::shared_ptr<Watcher>& watcher : watchers_) hub_.stop(*watcher);
   }
   DeletionAlarm(const DeletionAlarm&) = delete;
+  void ring() { event_.set(); }
   Task<bool> wait() { return event_.wait(); }
 
  private:
@@ -118,7 +119,10 @@ Task<Result<std::int64_t>> WaitingLine::wait_first(Place place) {
     if (ahead.empty()) co_return revision;
 
     DeletionAlarm alarm(member_.hub(), ahead, place.key, revision + 1);
-    const bool rung = co_await alarm.wait();
+    const OpenCalls::Entry entry(member_.open_calls(), [&alarm] { alarm.ring(); });
+    Task<bool> waiting = alarm.wait();
+    const bool rung = co_await waiting;
+    if (member_.open_calls().ended()) co_return server_stopped();
     if (rung) continue;
 
     const std::string key = place.key;

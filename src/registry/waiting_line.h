@@ -28,7 +28,8 @@ class WaitingLine {
   // new one, of etcd's 60 seconds. NOT_FOUND for a lease that does not exist.
   Task<Result<Place>> enter(store::LeaseId lease, std::string value);
   // Until the place is first; the revision at which that was so. FAILED_PRECONDITION when the place is gone, for its
-  // lease has ended; CANCELLED when the task was cancelled, and then the place is given up.
+  // lease has ended; UNAVAILABLE when the registry stops, which keeps the place; CANCELLED when the task was cancelled,
+  // and then the place is given up.
   Task<Result<std::int64_t>> wait_first(Place place);
 
  private:

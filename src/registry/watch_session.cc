@@ -109,7 +109,7 @@ Task<void> WatchSession::send() {
     Task<bool> turn = send_turn();
     open = co_await turn;
   }
-  if (ended_) failure_ = Status(StatusCode::kUnavailable, "etcdserver: server stopped");
+  if (ended_) failure_ = server_stopped();
   // The reader may still wait for the client.
   stream_.finish(failure_);
 }

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "registry/open_calls.h"
+
 namespace minigrpc::registry {
 
 namespace {
@@ -18,8 +20,6 @@ constexpr std::size_t kRemoveStep = 2000;
 // After a failing disk refused a revocation.
 constexpr std::int64_t kRetryMs = 1000;
 constexpr std::int64_t kSlowCommitMs = 1000;
-
-Status stopped() { return {StatusCode::kUnavailable, "etcdserver: server stopped"}; }
 
 }  // namespace
 
@@ -50,7 +50,7 @@ void WriterThread::stop() {
 bool WriterThread::submit(WriterOperation& operation) {
   std::lock_guard lock(mutex_);
   if (stopping_) {
-    operation.status_ = stopped();
+    operation.status_ = server_stopped();
     return false;
   }
   if (pending_.size() >= kPendingMax) {
@@ -71,7 +71,7 @@ void WriterThread::run() {
     revoke_expired();
     remove_compacted();
   }
-  finish_compaction(stopped());
+  finish_compaction(server_stopped());
 }
 
 bool WriterThread::wait_for_work(Operations* operations) {

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -251,6 +252,19 @@ class ProcessTest(unittest.TestCase):
             done = subprocess.run([OPTIONS.program, flag], capture_output=True, text=True, timeout=TIMEOUT_S)
             self.assertEqual(done.returncode, 0)
             self.assertIn(says, done.stdout)
+
+    def test_it_tells_systemd(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind("")  # the kernel chooses a name in the abstract namespace
+            notify.settimeout(TIMEOUT_S)
+            registry = self.start(env={"NOTIFY_SOCKET": "@" + notify.getsockname()[1:].decode(),
+                                       "WATCHDOG_USEC": "200000"})
+            heard = []
+            while heard.count("WATCHDOG=1") < 2 or "READY=1" not in heard:
+                heard.append(notify.recv(1000).decode().split("\n")[0])
+            registry.process.send_signal(signal.SIGTERM)
+            while heard[-1] != "STOPPING=1":
+                heard.append(notify.recv(1000).decode())
 
     def test_it_stops_at_once_with_watchers(self):
         registry = self.start()

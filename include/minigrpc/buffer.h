@@ -3,10 +3,11 @@
 // Move-only. Thread rule: like std::unique_ptr.
 #pragma once
 
+#include <minigrpc/detail/memory.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -22,16 +23,22 @@ class Buffer {
   Buffer() = default;
   Buffer(Buffer&& other) noexcept { *this = std::move(other); }
   Buffer& operator=(Buffer&& other) noexcept {
-    storage_ = std::move(other.storage_);
+    if (this == &other) return *this;
+    release();
+    storage_ = std::exchange(other.storage_, nullptr);
+    capacity_ = std::exchange(other.capacity_, 0);
     begin_ = std::exchange(other.begin_, 0);
     end_ = std::exchange(other.end_, 0);
     return *this;
   }
 
+  ~Buffer() { release(); }
+
   // `size` uninitialised bytes, with kHeadroom in front.
   static Buffer allocate(std::size_t size) {
     Buffer buffer;
-    buffer.storage_ = std::make_unique_for_overwrite<std::byte[]>(size + kHeadroom);
+    buffer.capacity_ = size + kHeadroom;
+    buffer.storage_ = static_cast<std::byte*>(detail::allocate_block(buffer.capacity_));
     buffer.begin_ = kHeadroom;
     buffer.end_ = kHeadroom + size;
     return buffer;
@@ -43,8 +50,8 @@ class Buffer {
   }
   static Buffer copy_of(std::string_view text) { return copy_of(std::as_bytes(std::span(text))); }
 
-  std::byte* data() { return storage_.get() + begin_; }
-  const std::byte* data() const { return storage_.get() + begin_; }
+  std::byte* data() { return storage_ + begin_; }
+  const std::byte* data() const { return storage_ + begin_; }
   std::size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
   std::span<const std::byte> bytes() const { return {data(), size()}; }
@@ -60,7 +67,12 @@ class Buffer {
   void remove_prefix(std::size_t n) { begin_ += n; }
 
  private:
-  std::unique_ptr<std::byte[]> storage_;
+  void release() {
+    if (storage_ != nullptr) detail::deallocate_block(storage_, capacity_);
+  }
+
+  std::byte* storage_ = nullptr;
+  std::size_t capacity_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

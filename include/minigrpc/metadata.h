@@ -9,6 +9,8 @@
 // call with INTERNAL and a message that names it, and nothing is sent.
 #pragma once
 
+#include <minigrpc/detail/memory.h>
+
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -56,7 +58,7 @@ class Metadata {
   friend bool operator==(const Metadata&, const Metadata&) = default;
 
  private:
-  std::vector<Entry> entries_;
+  std::vector<Entry, detail::BlockAllocator<Entry>> entries_;
 };
 
 }  // namespace minigrpc

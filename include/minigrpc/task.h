@@ -10,6 +10,7 @@
 #pragma once
 
 #include <minigrpc/context.h>
+#include <minigrpc/detail/memory.h>
 #include <minigrpc/result.h>
 
 #include <atomic>
@@ -32,16 +33,12 @@ class Task;
 
 namespace detail {
 
-// Coroutine frames come from a free list of the thread: a frame costs 15 ns instead of malloc's 40.
-void* allocate_frame(std::size_t size);
-void deallocate_frame(void* frame, std::size_t size) noexcept;
-
 // What every coroutine promise of ours begins with.
 struct PromiseBase {
   TaskContext* context = nullptr;
 
-  static void* operator new(std::size_t size) { return allocate_frame(size); }
-  static void operator delete(void* frame, std::size_t size) noexcept { deallocate_frame(frame, size); }
+  static void* operator new(std::size_t size) { return allocate_block(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { deallocate_block(frame, size); }
 };
 
 struct TaskPromiseBase : PromiseBase {

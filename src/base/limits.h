@@ -9,8 +9,8 @@
 
 namespace minigrpc::limits {
 
-// Free coroutine frames that a thread keeps for each size class: memory after a burst of calls.
-inline constexpr std::size_t kFreeFramesPerClassMax = 4096;
+// Free blocks that a thread keeps for each size class (detail/memory.h): memory after a burst of calls.
+inline constexpr std::size_t kFreeBlocksPerClassMax = 4096;
 
 // Bytes that a peer may have under way on one stream before its reader takes them: memory of a slow reader.
 inline constexpr std::uint32_t kStreamWindowSize = 512u << 10;

@@ -32,6 +32,33 @@ const NameValues& name_values(std::span<const HeaderView> headers) {
   return converted;
 }
 
+// nghttp2 allocates several small objects for every stream. They come from the thread's blocks, each behind its size.
+struct alignas(std::max_align_t) BlockHeader {
+  std::size_t size;
+};
+
+void* allocate(std::size_t size, void*) {
+  auto* header = static_cast<BlockHeader*>(detail::allocate_block(sizeof(BlockHeader) + size));
+  header->size = size;
+  return header + 1;
+}
+void deallocate(void* memory, void*) {
+  if (memory == nullptr) return;
+  BlockHeader* header = static_cast<BlockHeader*>(memory) - 1;
+  detail::deallocate_block(header, sizeof(BlockHeader) + header->size);
+}
+void* allocate_zeroed(std::size_t count, std::size_t size, void*) {
+  void* memory = allocate(count * size, nullptr);  // nghttp2 passes sizes of its own types: no overflow
+  std::memset(memory, 0, count * size);
+  return memory;
+}
+void* reallocate(void* memory, std::size_t size, void*) {
+  void* larger = allocate(size, nullptr);
+  if (memory != nullptr) std::memcpy(larger, memory, std::min(size, (static_cast<BlockHeader*>(memory) - 1)->size));
+  deallocate(memory, nullptr);
+  return larger;
+}
+
 // A failure that only a lack of memory or a misuse of ours can cause.
 void must(int result, const char* what) { detail::require(result >= 0 || nghttp2_is_fatal(result) == 0, what); }
 
@@ -277,8 +304,9 @@ Connection::Connection(Role role, const Settings& settings)
   nghttp2_option_set_no_closed_streams(option, 1);
   // Other stacks send a grpc-message that begins or ends in a space as it is; nghttp2 would drop the whole field.
   nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
-  const int made = role == Role::kServer ? nghttp2_session_server_new2(&session_, callbacks, this, option)
-                                         : nghttp2_session_client_new2(&session_, callbacks, this, option);
+  nghttp2_mem memory{nullptr, allocate, deallocate, allocate_zeroed, reallocate};
+  const int made = role == Role::kServer ? nghttp2_session_server_new3(&session_, callbacks, this, option, &memory)
+                                         : nghttp2_session_client_new3(&session_, callbacks, this, option, &memory);
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
   detail::require(made == 0, "out of memory");

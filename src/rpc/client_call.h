@@ -29,6 +29,9 @@ class ClientCallCore final : private net::Timer {
   ClientCallCore(std::shared_ptr<ChannelImpl> channel, const MethodDescriptor& method, CallOptions options,
                  std::optional<Result<Buffer>> request);
 
+  static void* operator new(std::size_t size) { return detail::allocate_block(size); }
+  static void operator delete(void* call, std::size_t size) noexcept { detail::deallocate_block(call, size); }
+
   // ---- any thread ----
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
   void release();

@@ -22,6 +22,8 @@ namespace minigrpc::rpc {
 class ServerCallCore final : public detail::ServerCall, public ServerContext, private net::Timer {
  public:
   ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound);
+  static void* operator new(std::size_t size) { return detail::allocate_block(size); }
+  static void operator delete(void* call, std::size_t size) noexcept { detail::deallocate_block(call, size); }
 
   // ---- from the connection ----
   void set_request(std::string_view authority, Metadata metadata) {

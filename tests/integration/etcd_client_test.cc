@@ -157,6 +157,17 @@ TEST_P(EtcdClient, AKeeperKnowsWhenItsTimeIsUp) {
   EXPECT_EQ(run(stubborn.lost()).code(), StatusCode::kNotFound);
 }
 
+TEST_P(EtcdClient, AKeeperGoesOnWhenTheNetworkDoes) {
+  Relay relay(registry.endpoint());
+  Client through(runtime, relay.endpoint());
+  LeaseKeeper keeper(through, get(client.LeaseGrant({.ttl_s = 2})),
+                     {.overdue = LeaseKeeperOptions::Overdue::kKeepTrying});
+  relay.hang();
+  ASSERT_TRUE(eventually(10s, [&keeper] { return keeper.remaining() == 0ms; }));
+  relay.pass();
+  EXPECT_EQ(run(keeper.lost()).code(), StatusCode::kNotFound);
+}
+
 TEST_P(EtcdClient, WatchesFromAnyRevision) {
   const std::int64_t first = put("w/1", "a");
   put("x", "elsewhere");

@@ -30,7 +30,9 @@ target_compile_options(minigrpc_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-re
 if(MINIGRPC_SANITIZE)
   add_compile_options(-fsanitize=${MINIGRPC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   # Asio's handlers contain fences, which the thread sanitizer does not model; its queues have locks besides.
-  add_compile_options($<$<AND:$<CXX_COMPILER_ID:GNU>,$<STREQUAL:${MINIGRPC_SANITIZE},thread>>:-Wno-tsan>)
+  if(MINIGRPC_SANITIZE STREQUAL "thread")
+    add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+  endif()
   add_link_options(-fsanitize=${MINIGRPC_SANITIZE})
 endif()
 if(MINIGRPC_FUZZ)

@@ -63,19 +63,20 @@ bool WriterThread::submit(WriterOperation& operation) {
 }
 
 void WriterThread::run() {
-  Operations operations;
-  while (wait_for_work(&operations)) {
+  Work work;
+  while (wait_for_work(&work)) {
     notice_long_stop();
-    inspect_all(operations);
-    write_all(operations);
+    inspect_all(work.inspections);
+    write_all(work.writes);
     revoke_expired();
     remove_compacted();
   }
   finish_compaction(server_stopped());
 }
 
-bool WriterThread::wait_for_work(Operations* operations) {
-  operations->clear();
+bool WriterThread::wait_for_work(Work* work) {
+  work->inspections.clear();
+  work->writes.clear();
   std::int64_t wait_ms = kTurnMs;
   if (const std::optional<std::int64_t> expiry_ms = store_.lease_next_expiry_ms())
     wait_ms = std::clamp<std::int64_t>(std::max(*expiry_ms, revoke_not_before_ms_) - now_ms(), 0, kTurnMs);
@@ -85,7 +86,10 @@ bool WriterThread::wait_for_work(Operations* operations) {
   wake_.wait_for(lock, std::chrono::milliseconds(wait_ms), [this] { return !pending_.empty() || stopping_; });
   if (pending_.empty() && stopping_) return false;
   const std::size_t count = std::min(pending_.size(), kBatchMax);
-  operations->assign(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool inspection = pending_[i]->kind_ == WriterOperation::Kind::kInspect;
+    (inspection ? work->inspections : work->writes).push_back(pending_[i]);
+  }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(count));
   return true;
 }
@@ -100,20 +104,15 @@ void WriterThread::notice_long_stop() {
   last_turn_ms_ = now;
 }
 
-void WriterThread::inspect_all(const Operations& operations) {
-  for (WriterOperation* operation : operations) {
-    if (operation->kind_ != WriterOperation::Kind::kInspect) continue;
+void WriterThread::inspect_all(const Operations& inspections) {
+  for (WriterOperation* operation : inspections) {
     operation->status_ = operation->inspect(store_);
     resume(*operation);
   }
 }
 
-void WriterThread::write_all(const Operations& operations) {
-  Operations writes;
-  for (WriterOperation* operation : operations)
-    if (operation->kind_ != WriterOperation::Kind::kInspect) writes.push_back(operation);
+void WriterThread::write_all(const Operations& writes) {
   if (writes.empty()) return;
-
   if (Status failure = try_write(writes); !failure.ok()) {
     // One by one, so that only the culprit fails.
     for (WriterOperation* operation : writes) {

@@ -127,6 +127,11 @@ class WriterThread {
  private:
   friend class WriterOperation;
   using Operations = std::vector<WriterOperation*>;
+  // What one turn does. An operation is gone as soon as it was resumed, so the kinds are apart before the first is.
+  struct Work {
+    Operations inspections;
+    Operations writes;
+  };
 
   // What may wait for the writer; beyond it clients hear etcd's "too many requests".
   static constexpr std::size_t kPendingMax = 20'000;
@@ -136,9 +141,9 @@ class WriterThread {
   bool submit(WriterOperation& operation);
   void run();
   // Waits for operations or for something due; false when it is time to end.
-  bool wait_for_work(Operations* operations);
-  void inspect_all(const Operations& operations);
-  void write_all(const Operations& operations);
+  bool wait_for_work(Work* work);
+  void inspect_all(const Operations& inspections);
+  void write_all(const Operations& writes);
   // Applies and commits all as one batch; a failure other than a request's own is the result.
   Status try_write(const Operations& operations);
   void revoke_expired();

@@ -12,11 +12,14 @@
 using namespace minigrpc;
 using namespace std::chrono_literals;
 
+// Twenty pieces for each number: product 4 has 80.
 class Stock final : public ProdService::Handler {
  public:
   Task<Result<ProdResponse>> GetProdStock(ServerContext&, ProdRequest request) override {
+    const int id = request.prod_id();
+    if (id < 1 || id > 1'000'000) co_return Status(StatusCode::kNotFound, "no product " + std::to_string(id));
     ProdResponse response;
-    response.set_prod_stock(request.prod_id() * 20);
+    response.set_prod_stock(id * 20);
     co_return response;
   }
 };

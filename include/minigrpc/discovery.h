@@ -1,14 +1,16 @@
 // Registration and discovery: how services find each other in an etcd-compatible registry.
 //
-//   discovery::install(runtime);                                     // consumers:
-//   "etcd://127.0.0.1:2379/ProdService" Channel channel(runtime, "etcd://127.0.0.1:2379/ProdService");
+//   discovery::install(runtime);                                              // consumers
+//   Channel channel(runtime, "etcd://127.0.0.1:2379/ProdService");
 //
 //   discovery::Announcer announcer(runtime, {.registry = "127.0.0.1:2379",    // providers, once they listen
 //                                            .services = {"ProdService"}, .address = "10.0.0.1:5051"});
 //   co_await announcer.leave(server);
 //
 // The format is that of etcd's own Go naming: key `<service>/<host:port>`, value
-// `{"Op":0,"Addr":…,"Metadata":{…}}`. Thread rule: any thread.
+// `{"Op":0,"Addr":…,"Metadata":{…}}`.
+//
+// Thread rule: any thread.
 #pragma once
 
 #include <minigrpc/etcd.h>

@@ -16,10 +16,10 @@ using namespace std::chrono_literals;
 class Stock final : public ProdService::Handler {
  public:
   Task<Result<ProdResponse>> GetProdStock(ServerContext&, ProdRequest request) override {
-    const int id = request.prod_id();
-    if (id < 1 || id > 1'000'000) co_return Status(StatusCode::kNotFound, "no product " + std::to_string(id));
+    const std::int64_t stock = std::int64_t{20} * request.prod_id();
+    if (stock != static_cast<std::int32_t>(stock)) co_return Status(StatusCode::kOutOfRange, "no such product");
     ProdResponse response;
-    response.set_prod_stock(id * 20);
+    response.set_prod_stock(static_cast<std::int32_t>(stock));
     co_return response;
   }
 };

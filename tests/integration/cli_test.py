@@ -58,6 +58,7 @@ class Tool:
         self.program = program
         self.registry = start_registry()
         self.lease = ""  # the last one granted
+        self.started = []
 
     def command(self, arguments):
         return [self.program, "--endpoints", self.registry.endpoint, *(a.replace("{lease}", self.lease) for a in arguments)]
@@ -73,8 +74,18 @@ class Tool:
         return done
 
     def start(self, *arguments, env=None):
-        return subprocess.Popen(self.command(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, env=self.environment(env))
+        process = subprocess.Popen(self.command(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=self.environment(env))
+        self.started.append(process)
+        return process
+
+    def stop(self):
+        """Ends the registry, and what a test that failed left running."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        self.registry.__exit__()
 
 
 def read_until(process, marker):
@@ -105,7 +116,7 @@ class TwoTools(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         for tool in (cls.etcdctl, cls.minigrpc):
-            tool.registry.__exit__()
+            tool.stop()
 
 
 class SideBySide(TwoTools):
@@ -439,7 +450,7 @@ class LockTest(TwoTools):
 
     def on_our_registry(self, tool):
         copy = Tool.__new__(Tool)
-        copy.program, copy.registry, copy.lease = tool.program, self.minigrpc.registry, ""
+        copy.program, copy.registry, copy.lease, copy.started = tool.program, self.minigrpc.registry, "", tool.started
         return copy
 
     def wait_for_keys(self, name, count):
@@ -507,7 +518,7 @@ class ServicesTest(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.tool.registry.__exit__()
+        cls.tool.stop()
 
     def listed(self, *arguments):
         done = self.tool.run("services", *arguments, "-w", "json")
@@ -559,7 +570,7 @@ class CallTest(unittest.TestCase):
         cls.server.kill()
         cls.server.wait()
         cls.server.stdout.close()
-        cls.tool.registry.__exit__()
+        cls.tool.stop()
 
     def call(self, method, *arguments, stdin="", status=0, target=None):
         done = self.tool.run("call", target or self.address, f"Peer/{method}", "--proto", self.proto, "--timeout", "20s",

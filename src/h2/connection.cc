@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "h2/http_rules.h"
 
 namespace minigrpc::h2 {
 
@@ -89,7 +90,8 @@ void StoredHeaders::view(std::vector<HeaderView>& out) const {
 void Stream::reset() {
   user = nullptr;
   id_ = 0;
-  request_sent_ = deferred_ = end_queued_ = body_open_ = over_limit_ = wants_writable_ = false;
+  request_sent_ = deferred_ = end_queued_ = body_open_ = refused_ = wants_writable_ = request_begun_ = false;
+  body_left_ = -1;
   header_size_ = 0;
   queued_size_ = 0;
   queue_.clear();
@@ -137,12 +139,11 @@ struct Callbacks {
                        nghttp2_rcbuf* value, std::uint8_t, void* user) {
     Connection& connection = self(user);
     Stream* stream = stream_of(session, frame->hd.stream_id);
-    if (stream == nullptr || stream->over_limit_) return 0;
+    if (stream == nullptr || stream->refused_) return 0;
     const HeaderView header{view_of(name), view_of(value)};
     stream->header_size_ += static_cast<std::uint32_t>(header.name.size() + header.value.size() + 32);
     if (stream->header_size_ > connection.header_list_size_max_) {
-      stream->over_limit_ = true;
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_ENHANCE_YOUR_CALM);
+      connection.refuse(*stream, ErrorCode::kEnhanceYourCalm);
       return 0;
     }
     nghttp2_rcbuf_incref(name);
@@ -159,7 +160,7 @@ struct Callbacks {
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS: {
         Stream* stream = stream_of(session, frame->hd.stream_id);
-        if (stream == nullptr || stream->over_limit_) break;
+        if (stream == nullptr || stream->refused_ || !connection.accept_block(*stream, end_stream)) break;
         connection.add_event(
             {.kind = EventKind::kHeaders,
              .end_stream = end_stream,
@@ -195,7 +196,7 @@ struct Callbacks {
   }
 
   static void end_of_data(Connection& connection, Stream* stream) {
-    if (stream == nullptr || stream->over_limit_) return;
+    if (stream == nullptr || stream->refused_ || !connection.accept_data(*stream, 0, true)) return;
     if (!connection.events_.empty()) {
       Event& last = connection.events_.back();
       if (last.kind == EventKind::kData && last.stream == stream) {
@@ -211,7 +212,7 @@ struct Callbacks {
     Connection& connection = self(user);
     nghttp2_session_consume_connection(session, size);
     Stream* stream = stream_of(session, stream_id);
-    if (stream == nullptr || stream->over_limit_) return 0;
+    if (stream == nullptr || stream->refused_ || !connection.accept_data(*stream, size, false)) return 0;
     connection.add_event({.kind = EventKind::kData,
                           .stream = stream,
                           .data = {reinterpret_cast<const std::byte*>(data), size}});
@@ -302,6 +303,7 @@ Connection::Connection(Role role, const Settings& settings)
   must(nghttp2_option_new(&option), "out of memory");
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
+  if (role == Role::kServer) nghttp2_option_set_no_http_messaging(option, 1);  // http_rules.h says why
   // Other stacks send a grpc-message that begins or ends in a space as it is; nghttp2 would drop the whole field.
   nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
   nghttp2_mem memory{nullptr, allocate, deallocate, allocate_zeroed, reallocate};
@@ -350,6 +352,34 @@ void Connection::begin_headers(Stream& stream) {
     held_.pop_back();
   }
   fields_.resize(block_begin_);
+}
+
+void Connection::refuse(Stream& stream, ErrorCode code) {
+  stream.refused_ = true;
+  reset(stream, code);
+}
+
+// A client's connection has nghttp2 check what servers send.
+bool Connection::accept_block(Stream& stream, bool end_stream) {
+  if (role_ == Role::kClient) return true;
+  const auto block = std::span<const HeaderView>(fields_).subspan(block_begin_);
+  if (std::exchange(stream.request_begun_, true)) {
+    if (end_stream && is_legal_trailers(block) && accept_data(stream, 0, true)) return true;
+  } else if (const auto promised = promised_length(block); promised && is_legal_request(block)) {
+    stream.body_left_ = *promised;
+    if (!end_stream || *promised <= 0) return true;
+  }
+  if (!stream.refused_) refuse(stream, ErrorCode::kProtocolError);
+  return false;
+}
+
+bool Connection::accept_data(Stream& stream, std::size_t size, bool end_stream) {
+  if (stream.body_left_ < 0) return true;
+  const bool fits = size <= static_cast<std::uint64_t>(stream.body_left_);
+  if (fits) stream.body_left_ -= static_cast<std::int64_t>(size);
+  if (fits && (!end_stream || stream.body_left_ == 0)) return true;
+  refuse(stream, ErrorCode::kProtocolError);
+  return false;
 }
 
 std::optional<Error> Connection::receive(std::span<const std::byte> bytes) {

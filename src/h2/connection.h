@@ -89,9 +89,11 @@ class Stream {
   bool deferred_ = false;      // nghttp2 waits for resume_data
   bool end_queued_ = false;    // END_STREAM or trailers follow the queued bytes
   bool body_open_ = false;     // a data provider is installed
-  bool over_limit_ = false;    // its header list was too large; the rest of it is dropped
+  bool refused_ = false;       // its header fields were too large or illegal; the rest of it is dropped
   bool wants_writable_ = false;
+  bool request_begun_ = false; // its first header block is complete (server side)
   std::uint32_t header_size_ = 0;
+  std::int64_t body_left_ = -1;  // of the content-length that was promised; -1: none was
   std::size_t queued_size_ = 0;
   std::vector<Buffer> queue_;  // from queue_begin_; keeps its capacity from stream to stream
   std::size_t queue_begin_ = 0;
@@ -177,6 +179,9 @@ class Connection {
   friend struct Callbacks;
   Stream* new_stream();
   void begin_headers(Stream& stream);
+  void refuse(Stream& stream, ErrorCode code);
+  bool accept_block(Stream& stream, bool end_stream);
+  bool accept_data(Stream& stream, std::size_t size, bool end_stream);
   void add_event(Event event) { events_.push_back(event); }
   void release_taken();
   void resume(Stream& stream);

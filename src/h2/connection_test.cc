@@ -174,6 +174,28 @@ TEST_P(ConnectionTest, TooLargeAHeaderListEndsItsStreamOnly) {
   EXPECT_EQ(client.log.back(), "closed 3 0");
 }
 
+TEST_P(ConnectionTest, AnIllegalRequestEndsItsStreamOnly) {
+  const HeaderView fields[] = {{":method", "POST"}, {":scheme", "http"}, {":path", "/x"}, {"connection", "close"}};
+  ASSERT_NE(client.connection.submit_request(fields, true, this), nullptr);
+  exchange();
+  EXPECT_EQ(client.log.back(), "closed 1 1");
+  EXPECT_THAT(server.log, ElementsAre("closed 1 1"));
+}
+
+TEST_P(ConnectionTest, ABodyMustBeAsLongAsPromised) {
+  for (const std::string body : {"12", "1234"}) {
+    const HeaderView fields[] = {
+        {":method", "POST"}, {":scheme", "http"}, {":path", "/x"}, {"content-length", "3"}};
+    Stream* stream = client.connection.submit_request(fields, false, this);
+    ASSERT_NE(stream, nullptr);
+    client.connection.send(*stream, Buffer::copy_of(body));
+    client.connection.end(*stream);
+    exchange();
+    EXPECT_THAT(client.log.back(), testing::EndsWith(" 1")) << body;
+    EXPECT_THAT(server.log.back(), testing::EndsWith(" 1")) << body;
+  }
+}
+
 TEST_P(ConnectionTest, AGracefulShutdownLetsCallsFinish) {
   request(true);
   exchange();

@@ -7,6 +7,7 @@
 // on where it was. An error_code that says failure is thrown as boost::system::system_error; with
 // boost::asio::as_tuple(use_task) it is returned instead. The cancellation of a task does not reach an Asio operation
 // that it awaits: close the object, or use Asio's own means.
+// An execution context that tasks run on must outlive the Runtime whose operations they await.
 #pragma once
 
 #include <minigrpc/task.h>

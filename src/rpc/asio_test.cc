@@ -77,8 +77,8 @@ TEST(Asio, FailuresAreThrownOrReturned) {
 Task<bool> sleep_here(Runtime& runtime) { return runtime.sleep_for(1ms); }
 
 TEST(Asio, TheRuntimesOwnWaitsWorkThereToo) {
+  asio::io_context io;  // outlives the runtime, whose loops post to it
   Runtime runtime({.loops = 1});
-  asio::io_context io;
   std::future<bool> slept = co_spawn(io.get_executor(), sleep_here(runtime), asio::use_future);
   io.run();
   EXPECT_TRUE(slept.get());

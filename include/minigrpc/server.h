@@ -67,6 +67,8 @@ class Server {
   // cancels them. Resumes when the last connection is closed.
   Task<void> shutdown(std::chrono::nanoseconds grace);
 
+  rpc::ServerImpl& impl() const { return *impl_; }
+
  private:
   Runtime* runtime_;
   std::shared_ptr<rpc::ServerImpl> impl_;

@@ -8,9 +8,9 @@
 
 namespace minigrpc::rpc {
 
-ClientConnection::ClientConnection(net::Loop& loop, net::Socket socket, std::string address)
+ClientConnection::ClientConnection(net::Loop& loop, net::Transport transport, std::string address)
     : loop_(loop),
-      socket_(std::move(socket)),
+      transport_(std::move(transport)),
       h2_(h2::Role::kClient, {.concurrent_streams_max = 0,
                               .stream_window_size = limits::kStreamWindowSize,
                               .connection_window_size = limits::kConnectionWindowSize,
@@ -31,7 +31,7 @@ void ClientConnection::on_timer() noexcept {
 }
 
 void ClientConnection::wait_readable() {
-  socket_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
+  transport_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || self->closed_) return;
     self->on_readable();
   });
@@ -41,9 +41,9 @@ void ClientConnection::on_readable() {
   const std::span<std::byte> buffer = loop_.receive_buffer();
   in_turn_ = true;
   for (int i = 0; i < limits::kReadsPerTurnMax && !closed_; ++i) {
-    const net::Socket::IoResult read = socket_.receive(buffer);
-    if (read.state == net::Socket::IoState::kWouldBlock) break;
-    if (read.state == net::Socket::IoState::kClosed) {
+    const net::Transport::IoResult read = transport_.receive(buffer);
+    if (read.state == net::Transport::IoState::kWouldBlock) break;
+    if (read.state == net::Transport::IoState::kClosed) {
       const std::string reason = read.error == 0 ? "connection closed" : std::strerror(read.error);
       close(Status(StatusCode::kUnavailable, address_ + ": " + reason));
       break;
@@ -116,12 +116,12 @@ void ClientConnection::flush() {
     const std::span<const std::byte> bytes = h2_.output();
     process_events();
     if (closed_ || bytes.empty()) break;
-    const net::Socket::IoResult sent = socket_.send(bytes);
-    if (sent.state == net::Socket::IoState::kWouldBlock) {
+    const net::Transport::IoResult sent = transport_.send(bytes);
+    if (sent.state == net::Transport::IoState::kWouldBlock) {
       wait_writable();
       break;
     }
-    if (sent.state == net::Socket::IoState::kClosed) {
+    if (sent.state == net::Transport::IoState::kClosed) {
       close(Status(StatusCode::kUnavailable, address_ + ": " + std::strerror(sent.error)));
       break;
     }
@@ -133,7 +133,7 @@ void ClientConnection::flush() {
 
 void ClientConnection::wait_writable() {
   waiting_writable_ = true;
-  socket_.wait_writable([self = shared_from_this()](const boost::system::error_code& error) {
+  transport_.wait_writable([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || self->closed_) return;
     self->waiting_writable_ = false;
     self->flush();
@@ -160,7 +160,7 @@ void ClientConnection::close(const Status& why) {
   if (closed_) return;
   const auto keep = shared_from_this();
   closed_ = true;
-  socket_.close();
+  transport_.close();
   loop_.disarm(*this);
   loop_.cancel_flush(*this);
   // The owner first: a call that may be sent again must find another connection.

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "h2/connection.h"
-#include "net/socket.h"
+#include "net/transport.h"
 
 namespace minigrpc::rpc {
 
@@ -26,7 +26,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
     virtual ~Owner() = default;
   };
 
-  ClientConnection(net::Loop& loop, net::Socket socket, std::string address);
+  ClientConnection(net::Loop& loop, net::Transport transport, std::string address);
   ~ClientConnection() override;
 
   // `owner` is borrowed until on_unusable() or disown().
@@ -56,7 +56,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   void close_if_idle();
 
   net::Loop& loop_;
-  net::Socket socket_;
+  net::Transport transport_;
   h2::Connection h2_;
   const std::string address_;
   Owner* owner_ = nullptr;

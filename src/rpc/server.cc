@@ -1,6 +1,8 @@
 #include <minigrpc/server.h>
 
 #include "net/address.h"
+#include "rpc/arrival.h"
+#include "rpc/other_protocol.h"
 #include "rpc/server_connection.h"
 #include "rpc/server_impl.h"
 
@@ -10,6 +12,14 @@ namespace rpc {
 
 ServerImpl::ServerImpl(Runtime& runtime, const ServerOptions& options) : runtime_(runtime), options_(options) {
   for (auto& loop : runtime.impl().loops()) shares_.push_back(std::make_unique<LoopShare>(*loop));
+}
+
+ServerImpl::~ServerImpl() = default;
+
+void ServerImpl::set_other_protocol(std::unique_ptr<OtherProtocol> other) {
+  std::lock_guard lock(mutex_);
+  detail::require(listeners_.empty(), "set_other_protocol() after listen()");
+  other_protocol_ = std::move(other);
 }
 
 void ServerImpl::add(Service& service) {
@@ -56,7 +66,11 @@ ServerImpl::LoopShare& ServerImpl::share_of(net::Loop& loop) {
 void ServerImpl::accepted(net::Loop& loop, net::Socket socket) {
   LoopShare& share = share_of(loop);
   if (share.draining) return socket.close();
-  std::make_shared<ServerConnection>(shared_from_this(), share, std::move(socket))->start();
+  net::Transport transport(std::move(socket));
+  if (other_protocol_)
+    std::make_shared<Arrival>(shared_from_this(), share, std::move(transport))->start();
+  else
+    std::make_shared<ServerConnection>(shared_from_this(), share, std::move(transport))->start();
 }
 
 void ServerImpl::drain() {
@@ -73,8 +87,8 @@ void ServerImpl::drain() {
       if (share == self->shares_.front().get())
         for (const auto& listener : listeners) listener->close();
       share->draining = true;
-      const std::vector<ServerConnection*> connections(share->connections.begin(), share->connections.end());
-      for (ServerConnection* connection : connections)
+      const std::vector<AcceptedConnection*> connections(share->connections.begin(), share->connections.end());
+      for (AcceptedConnection* connection : connections)
         if (share->connections.contains(connection)) connection->drain();
       if (share->living == 0) self->report_idle(*share);
     });
@@ -84,8 +98,8 @@ void ServerImpl::drain() {
 void ServerImpl::abort() {
   for (auto& share : shares_) {
     share->loop.post([self = shared_from_this(), share = share.get()] {
-      const std::vector<ServerConnection*> connections(share->connections.begin(), share->connections.end());
-      for (ServerConnection* connection : connections)
+      const std::vector<AcceptedConnection*> connections(share->connections.begin(), share->connections.end());
+      for (AcceptedConnection* connection : connections)
         if (share->connections.contains(connection)) connection->abort();
     });
   }

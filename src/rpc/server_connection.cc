@@ -65,25 +65,28 @@ Status unknown_method(const ServerImpl& server, std::string_view path) {
 
 }  // namespace
 
-ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImpl::LoopShare& share, net::Socket socket)
+ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImpl::LoopShare& share,
+                                   net::Transport transport)
     : server_(std::move(server)),
       share_(share),
-      socket_(std::move(socket)),
+      transport_(std::move(transport)),
       h2_(h2::Role::kServer, settings_of(server_->options())),
-      peer_(std::make_shared<const std::string>(socket_.peer())) {}
+      peer_(std::make_shared<const std::string>(transport_.peer())) {}
 
 ServerConnection::~ServerConnection() = default;
 
-void ServerConnection::start() {
-  share_.connections.insert(this);
-  server_->one_more(share_);
+void ServerConnection::start(std::string_view received) {
+  server_->joined(share_, *this);
   share_.loop.arm(*this, net::Loop::now() + limits::kHandshakeMax);
+  in_turn_ = true;
+  if (!received.empty()) feed(std::as_bytes(std::span(received)));
+  in_turn_ = false;
   flush();
   if (!closed_) wait_readable();
 }
 
 void ServerConnection::wait_readable() {
-  socket_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
+  transport_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || self->closed_) return;
     self->on_readable();
   });
@@ -102,16 +105,19 @@ void ServerConnection::on_readable() {
 bool ServerConnection::read_and_process() {
   const std::span<std::byte> buffer = share_.loop.receive_buffer();
   for (int i = 0; i < limits::kReadsPerTurnMax; ++i) {
-    const net::Socket::IoResult read = socket_.receive(buffer);
-    if (read.state == net::Socket::IoState::kWouldBlock) return true;
-    if (read.state == net::Socket::IoState::kClosed) return false;
-    if (!lingering_ && !failed_) {
-      failed_ = h2_.receive(buffer.first(read.size)).has_value();
-      process_events();
-    }
+    const net::Transport::IoResult read = transport_.receive(buffer);
+    if (read.state == net::Transport::IoState::kWouldBlock) return true;
+    if (read.state == net::Transport::IoState::kClosed) return false;
+    feed(buffer.first(read.size));
     if (read.size < buffer.size()) return true;
   }
   return true;
+}
+
+void ServerConnection::feed(std::span<const std::byte> bytes) {
+  if (lingering_ || failed_) return;
+  failed_ = h2_.receive(bytes).has_value();
+  process_events();
 }
 
 void ServerConnection::process_events() {
@@ -201,12 +207,12 @@ void ServerConnection::flush() {
     const std::span<const std::byte> bytes = h2_.output();
     process_events();
     if (bytes.empty()) break;
-    const net::Socket::IoResult sent = socket_.send(bytes);
-    if (sent.state == net::Socket::IoState::kWouldBlock) {
+    const net::Transport::IoResult sent = transport_.send(bytes);
+    if (sent.state == net::Transport::IoState::kWouldBlock) {
       in_turn_ = false;
       return wait_writable();
     }
-    if (sent.state == net::Socket::IoState::kClosed) {
+    if (sent.state == net::Transport::IoState::kClosed) {
       in_turn_ = false;
       return close();
     }
@@ -218,7 +224,7 @@ void ServerConnection::flush() {
 
 void ServerConnection::wait_writable() {
   waiting_writable_ = true;
-  socket_.wait_writable([self = shared_from_this()](const boost::system::error_code& error) {
+  transport_.wait_writable([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || self->closed_) return;
     self->waiting_writable_ = false;
     self->flush();
@@ -244,7 +250,7 @@ void ServerConnection::abort() {
 void ServerConnection::linger() {
   if (lingering_) return;
   lingering_ = true;
-  socket_.shutdown_send();
+  transport_.shutdown_send();
   share_.loop.arm(*this, net::Loop::now() + limits::kLingerMax);
 }
 
@@ -254,14 +260,13 @@ void ServerConnection::close() {
   if (closed_) return;
   const auto keep = shared_from_this();
   closed_ = true;
-  socket_.close();
+  transport_.close();
   share_.loop.disarm(*this);
   share_.loop.cancel_flush(*this);
-  share_.connections.erase(this);
   h2_.for_each_stream([](h2::Stream& stream) {
     if (auto* call = static_cast<ServerCallCore*>(std::exchange(stream.user, nullptr))) call->on_closed();
   });
-  server_->one_less(share_);
+  server_->left(share_, *this);
 }
 
 }  // namespace minigrpc::rpc

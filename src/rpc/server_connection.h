@@ -7,7 +7,7 @@
 #include <string>
 
 #include "h2/connection.h"
-#include "net/socket.h"
+#include "net/transport.h"
 #include "rpc/server_impl.h"
 
 namespace minigrpc::rpc {
@@ -15,17 +15,18 @@ namespace minigrpc::rpc {
 class ServerCallCore;
 
 class ServerConnection final : public std::enable_shared_from_this<ServerConnection>,
+                               public AcceptedConnection,
                                private net::Flushable,
                                private net::Timer {
  public:
-  ServerConnection(std::shared_ptr<ServerImpl> server, ServerImpl::LoopShare& share, net::Socket socket);
+  ServerConnection(std::shared_ptr<ServerImpl> server, ServerImpl::LoopShare& share, net::Transport transport);
   ~ServerConnection() override;
 
-  void start();
-  // Takes no new call; closes once the last has ended (RFC 9113, 6.8).
-  void drain();
-  // Ends every call and the connection.
-  void abort();
+  // `received`: what has been read of the connection already. Borrowed until the call returns.
+  void start(std::string_view received = {});
+  // RFC 9113, 6.8.
+  void drain() override;
+  void abort() override;
 
   // ---- for its calls ----
   h2::Connection& h2() { return h2_; }
@@ -45,6 +46,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   void on_readable();
   void wait_writable();
   bool read_and_process();
+  void feed(std::span<const std::byte> bytes);
   void process_events();
   void process(const h2::Event& event);
   void begin_call(const h2::Event& event);
@@ -55,7 +57,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
 
   std::shared_ptr<ServerImpl> server_;
   ServerImpl::LoopShare& share_;
-  net::Socket socket_;
+  net::Transport transport_;
   h2::Connection h2_;
   std::shared_ptr<const std::string> peer_;
   bool in_turn_ = false;

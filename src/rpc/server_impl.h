@@ -17,7 +17,19 @@
 
 namespace minigrpc::rpc {
 
-class ServerConnection;
+class OtherProtocol;
+
+// One accepted connection as its server sees it, whatever it speaks.
+class AcceptedConnection {
+ public:
+  // Takes no new call; closes once the last has ended.
+  virtual void drain() = 0;
+  // Ends every call and closes, before it returns.
+  virtual void abort() = 0;
+
+ protected:
+  ~AcceptedConnection() = default;
+};
 
 // What a path leads to.
 struct BoundMethod {
@@ -28,6 +40,7 @@ struct BoundMethod {
 class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
  public:
   ServerImpl(Runtime& runtime, const ServerOptions& options);
+  ~ServerImpl();
 
   void add(Service& service);
   Result<std::uint16_t> listen(std::string_view address);
@@ -46,7 +59,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
    public:
     explicit LoopShare(net::Loop& at) : loop(at) {}
     net::Loop& loop;
-    std::unordered_set<ServerConnection*> connections;
+    std::unordered_set<AcceptedConnection*> connections;
     std::size_t living = 0;
     bool draining = false;
     bool reported_idle = false;
@@ -55,6 +68,19 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void one_less(LoopShare& share) {
     if (--share.living == 0 && share.draining) report_idle(share);
   }
+  // drain() and abort() reach `connection`, and shutdown waits for it, from joined() to left(). On its loop.
+  void joined(LoopShare& share, AcceptedConnection& connection) {
+    share.connections.insert(&connection);
+    one_more(share);
+  }
+  void left(LoopShare& share, AcceptedConnection& connection) {
+    share.connections.erase(&connection);
+    one_less(share);
+  }
+
+  // Who serves connections that do not speak HTTP/2; they are refused where nobody does. Set before listen().
+  void set_other_protocol(std::unique_ptr<OtherProtocol> other);
+  OtherProtocol* other_protocol() const { return other_protocol_.get(); }
 
  private:
   void report_idle(LoopShare& share);
@@ -65,6 +91,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   const ServerOptions options_;
   std::unordered_map<std::string_view, BoundMethod> methods_;
   std::unordered_set<std::string_view> services_;
+  std::unique_ptr<OtherProtocol> other_protocol_;
   std::vector<std::unique_ptr<LoopShare>> shares_;
 
   std::mutex mutex_;  // listeners_, draining_, busy_loops_

@@ -70,7 +70,8 @@ void Subchannel::resolved(Result<std::vector<net::SocketAddress>> addresses) {
     if (!self) return;
     self->cancel_connect_ = nullptr;
     if (!socket) return self->failed(std::move(socket).error());
-    self->connection_ = std::make_shared<ClientConnection>(self->loop_, *std::move(socket), self->endpoint_.address);
+    self->connection_ = std::make_shared<ClientConnection>(self->loop_, net::Transport(*std::move(socket)),
+                                                           self->endpoint_.address);
     self->connection_->start(*self, self->attempt_deadline_);
   });
 }

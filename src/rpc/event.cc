@@ -17,6 +17,7 @@ struct Waiter final : CancelNode {
   std::coroutine_handle<> task;
   bool waiting = false;
   bool fired = false;
+  bool expired = false;  // its deadline has passed, perhaps before it began to wait
   void on_cancel() noexcept override;
 };
 
@@ -26,7 +27,7 @@ class EventState {
   bool add(Waiter& waiter) {
     std::lock_guard lock(mutex_);
     waiter.fired = set_;
-    if (set_) return false;
+    if (set_ || waiter.expired) return false;
     waiter.waiting = true;
     waiters_.push_back(&waiter);
     return true;
@@ -55,11 +56,14 @@ class EventState {
     }
     waiter.context->executor().post(waiter.task);
   }
-  // Where `waiter` still waits, whoever it is.
+  // `waiter` is there until it is marked `over`. A deadline that is near can pass on another thread before the task
+  // has begun to wait: that must not be lost.
   void expire(Waiter* waiter, const std::shared_ptr<bool>& over) {
     {
       std::lock_guard lock(mutex_);
-      if (*over || std::find(waiters_.begin(), waiters_.end(), waiter) == waiters_.end()) return;
+      if (*over) return;
+      waiter->expired = true;
+      if (!waiter->waiting) return;
       waiter->waiting = false;
       std::erase(waiters_, waiter);
     }

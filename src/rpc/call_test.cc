@@ -341,6 +341,37 @@ TEST_F(CallTest, AnUnreachableServerIsUnavailable) {
   EXPECT_THAT(status.message(), HasSubstr(target_));
 }
 
+// Its second call begins while the channel ends what waited for the first connection, and later than the channel may
+// connect again.
+Task<void> fail_then_wait(Channel& channel, std::vector<StatusCode>& failed, std::vector<StatusCode>& waited) {
+  CallOptions options;
+  Task<Result<Text>> failing = detail::unary<Text>(channel, kUnary, Text{"x"}, options);
+  Result<Text> answer = co_await failing;
+  failed.push_back(answer.status().code());
+  std::this_thread::sleep_for(10ms);  // blocks the channel's loop, on purpose
+  options.timeout = 300ms;
+  options.wait_for_ready = true;
+  Task<Result<Text>> waiting = detail::unary<Text>(channel, kUnary, Text{"x"}, options);
+  answer = co_await waiting;
+  waited.push_back(answer.status().code());
+}
+
+TEST_F(CallTest, ACallThatEndsMayBeginAnother) {
+  sync_wait(server_.shutdown(0s));
+  constexpr std::size_t kTasks = 5;
+  Runtime runtime({.loops = 1});  // everything on the channel's loop
+  Channel channel(runtime, target_, {.backoff = {.initial = 1ms, .max = 1ms}});
+  std::vector<StatusCode> failed;
+  std::vector<StatusCode> waited;
+  {
+    TaskScope scope(runtime);
+    for (std::size_t i = 0; i < kTasks; ++i) scope.spawn(fail_then_wait(channel, failed, waited));
+    sync_wait(scope.join());
+  }
+  EXPECT_EQ(failed, std::vector<StatusCode>(kTasks, StatusCode::kUnavailable));
+  EXPECT_EQ(waited, std::vector<StatusCode>(kTasks, StatusCode::kDeadlineExceeded));
+}
+
 TEST_F(CallTest, WaitForReadyWaitsForTheServer) {
   sync_wait(server_.shutdown(0s));
   Channel channel(runtime_, target_, {.backoff = {.initial = 20ms}});

@@ -160,15 +160,21 @@ void ChannelImpl::start_call(ClientCallCore& call) {
 
 void ChannelImpl::try_pending() {
   if (pending_.empty()) return;
-  std::vector<ClientCallCore*> calls;
-  calls.swap(pending_);
-  retrying_ = &calls;
-  // A call that ends may make others end or begin: those are in `calls` or in pending_ while this runs.
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    ClientCallCore* call = std::exchange(calls[i], nullptr);
-    if (call != nullptr && !place(*call)) pending_.push_back(call);
+  // A call that ends may resume a task that begins another, which may change the channel's state: the pass under way
+  // is told to go round once more.
+  again_ = true;
+  if (retrying_ != nullptr) return;
+  while (std::exchange(again_, false)) {
+    std::vector<ClientCallCore*> calls;
+    calls.swap(pending_);
+    retrying_ = &calls;
+    // A call that ends may make others end or begin: those are in `calls` or in pending_ while this runs.
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      ClientCallCore* call = std::exchange(calls[i], nullptr);
+      if (call != nullptr && !place(*call)) pending_.push_back(call);
+    }
+    retrying_ = nullptr;
   }
-  retrying_ = nullptr;
   if (!pending_.empty() && have_endpoints_ && !is_shut_down()) balancer_->exit_idle();
 }
 

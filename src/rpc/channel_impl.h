@@ -73,6 +73,7 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   std::map<std::string, std::shared_ptr<Subchannel>> subchannels_;  // by address
   std::vector<ClientCallCore*> pending_;
   std::vector<ClientCallCore*>* retrying_ = nullptr;  // what try_pending() or shutdown() goes through
+  bool again_ = false;                                // try_pending() was wanted while it ran
   bool connect_wanted_ = false;
   std::atomic<ChannelState> state_{ChannelState::kIdle};
   AsyncEvent ready_;

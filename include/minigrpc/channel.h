@@ -47,7 +47,7 @@ struct ChannelOptions {
 struct CallDetails {
   Metadata headers;   // initial metadata
   Metadata trailers;  // trailing metadata
-  std::string peer;   // the endpoint that answered: "10.0.0.1:5051"
+  std::string peer;   // the endpoint that it was sent to last, "10.0.0.1:5051"; empty: never sent
 };
 
 struct CallOptions {

@@ -55,4 +55,10 @@ inline constexpr std::size_t kPendingCallsMax = 100'000;
 // How often a call that no server has seen is sent again (gRPC A6, "transparent retries").
 inline constexpr int kTransparentRetriesMax = 5;
 
+// Updates of one watch that wait for Watcher::next(); its stream is not read meanwhile: memory of a slow user.
+inline constexpr std::size_t kWatchUpdatesQueuedMax = 64;
+
+// Bytes of an instance's value in the registry, where anybody may write one: parsing a huge one.
+inline constexpr std::size_t kInstanceValueSizeMax = 64u << 10;
+
 }  // namespace minigrpc::limits

@@ -7,10 +7,12 @@
 //   kitex    {"network":"tcp","address":"10.0.0.1:8888","weight":10,"tags":{…}}
 #include <minigrpc/discovery.h>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <utility>
 
+#include "base/limits.h"
 #include "discovery/json.h"
 
 namespace minigrpc::discovery {
@@ -18,9 +20,6 @@ namespace minigrpc::discovery {
 namespace json = boost::json;
 
 namespace {
-
-// Anybody in the registry may write a value: parsing a huge one.
-constexpr std::size_t kInstanceValueSizeMax = 64u << 10;
 
 Status malformed(std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); }
 
@@ -100,16 +99,21 @@ bool is_port(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() && number > 0 && number <= 65535;
 }
 
-// "host:port", "[v6]:port", or "unix:path".
+bool is_printable_ascii(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte > ' ' && byte < 0x7f;
+}
+
+// "host:port", "[v6]:port", or "unix:path". Printable ASCII only: it is shown in messages and logs as it is.
 bool is_address(std::string_view address) {
+  if (!std::ranges::all_of(address, is_printable_ascii)) return false;
   if (address.starts_with("unix:")) return address.size() > 5;
   const std::size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view host = address.substr(0, colon);
   const bool bracketed = host.front() == '[' && host.back() == ']' && host.size() > 2;
   if (!bracketed && host.find_first_of(":[]") != std::string_view::npos) return false;
-  for (const char c : host)
-    if (c <= ' ' || c == '/' || c == '"' || c == '\x7f') return false;
+  if (host.find_first_of("/\"") != std::string_view::npos) return false;
   return is_port(address.substr(colon + 1));
 }
 
@@ -179,7 +183,7 @@ std::string format_instance(const Instance& instance) {
 }
 
 Result<Instance> parse_instance(std::string_view value) {
-  if (value.size() > kInstanceValueSizeMax) return malformed("the value is too large");
+  if (value.size() > limits::kInstanceValueSizeMax) return malformed("the value is too large");
   if (value.empty() || value.front() != '{') {
     Instance instance;
     instance.format = Format::kGoZero;

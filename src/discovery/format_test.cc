@@ -46,6 +46,7 @@ TEST(InstanceFormat, ReadsEveryEcosystem) {
       {R"({"Addr":"h:1","Metadata":{"weight":"3","shard":4,"deep":{"x":1},"state":"fine"}})",
        {.address = "h:1", .weight = 3, .attributes = {{"shard", "4"}}}},
       {R"({"Addr":"h:1","Metadata":{"weight":-3}})", {.address = "h:1"}},
+      {"unix:/run/prod.sock", {.address = "unix:/run/prod.sock", .format = Format::kGoZero}},
       {"10.0.0.1:8080", {.address = "10.0.0.1:8080", .format = Format::kGoZero}},
       {R"({"id":"i1","name":"n","version":"v1","metadata":{"weight":"20"},)"
        R"("endpoints":["http://10.0.0.1:8000","grpc://10.0.0.1:9000?isSecure=false"]})",
@@ -87,6 +88,15 @@ TEST(InstanceFormat, RefusesWhatNobodyCanConnectTo) {
                                    std::string(R"({"endpoints":["grpcs://h:1"]})"),
                                    std::string(R"({"Addr":"h:1"} more)"),
                                    std::string("h\0st:80", 7),
+                                   std::string("h\x7fst:80"),
+                                   std::string("h\xc3\xb6st:80"),
+                                   std::string("h/st:80"),
+                                   std::string("unix:"),
+                                   std::string("unix:/run/a b"),
+                                   std::string("unix:/run/a\nb"),
+                                   std::string("unix:/run/\xc3\xb6"),
+                                   std::string("unix:/run/a\x7f"),
+                                   std::string(R"({"Addr":"h\u00f6st:80"})"),
                                    std::string(100'000, 'h') + ":1",
                                    std::string(1000, '{'),
                                    "{\"Addr\":" + std::string(5000, '[')}) {

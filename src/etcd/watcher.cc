@@ -4,6 +4,7 @@
 #include <mutex>
 #include <random>
 
+#include "base/limits.h"
 #include "etcd/api/watch.minigrpc.h"
 #include "etcd/backoff.h"
 #include "etcd/client_impl.h"
@@ -22,8 +23,6 @@ using Step = WatchCursor::Step;
 
 constexpr std::chrono::milliseconds kFirstPause{50};
 constexpr std::chrono::milliseconds kPauseMax{3000};
-// Updates that wait for next(); then the stream is not read any more: memory of a slow user.
-constexpr std::size_t kUpdatesQueuedMax = 64;
 
 // Up to where an update tells all.
 std::int64_t covered_revision(const WatchUpdate& update) {
@@ -167,7 +166,7 @@ Task<bool> Watcher::State::push(WatchUpdate update) {
   while (true) {
     {
       std::lock_guard lock(mutex_);
-      if (queue_.size() < kUpdatesQueuedMax) {
+      if (queue_.size() < limits::kWatchUpdatesQueuedMax) {
         queue_.push_back(std::move(update));
         available_.set();
         co_return true;

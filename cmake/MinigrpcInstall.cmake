@@ -14,7 +14,7 @@ target_include_directories(minigrpc_archive PUBLIC
 # Boost is not among them: only <minigrpc/asio.h> needs it, and who includes that has it.
 target_link_libraries(minigrpc_archive
   PUBLIC protobuf::libprotobuf Threads::Threads
-  PRIVATE PkgConfig::NGHTTP2 PkgConfig::LMDB OpenSSL::SSL OpenSSL::Crypto)
+  PRIVATE PkgConfig::NGHTTP2 PkgConfig::LMDB PkgConfig::ZSTD ZLIB::ZLIB OpenSSL::SSL OpenSSL::Crypto)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/minigrpc)
 install(TARGETS minigrpc_archive EXPORT minigrpcTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

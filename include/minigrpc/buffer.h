@@ -65,6 +65,8 @@ class Buffer {
   }
   // Drops n bytes, at most size(), at the front.
   void remove_prefix(std::size_t n) { begin_ += n; }
+  // Drops n bytes, at most size(), at the end.
+  void remove_suffix(std::size_t n) { end_ -= n; }
 
  private:
   void release() {

@@ -9,6 +9,7 @@
 // Thread rule: any thread.
 #pragma once
 
+#include <minigrpc/compression.h>
 #include <minigrpc/metadata.h>
 #include <minigrpc/runtime.h>
 
@@ -36,8 +37,11 @@ struct ChannelOptions {
   std::string authority{};
   // Put in front of minigrpc's own user-agent.
   std::string user_agent_prefix{};
-  // The largest message accepted, in bytes; a larger one ends its call with RESOURCE_EXHAUSTED.
+  // The largest message accepted, in bytes, compressed or not; a larger one ends its call with
+  // RESOURCE_EXHAUSTED.
   std::size_t received_message_size_max = 4u << 20;
+  // What requests are compressed with.
+  Compression compression = Compression::kIdentity;
   // How long one connection attempt may take, the HTTP/2 handshake included.
   std::chrono::milliseconds connect_timeout{20'000};
   BackoffOptions backoff{};
@@ -48,6 +52,7 @@ struct CallDetails {
   Metadata headers;   // initial metadata
   Metadata trailers;  // trailing metadata
   std::string peer;   // the endpoint that it was sent to last, "10.0.0.1:5051"; empty: never sent
+  bool message_compressed = false;  // how the message came that was received last
 };
 
 struct CallOptions {
@@ -58,6 +63,8 @@ struct CallOptions {
   // Waits for a connection until the deadline instead of failing with UNAVAILABLE where none can be made
   // (grpc: doc/wait-for-ready.md).
   bool wait_for_ready = false;
+  // What this call's requests are compressed with; none = as the channel says.
+  std::optional<Compression> compression{};
   // Borrowed until the call has ended: the awaited result, or finish() of a stream. May be null.
   CallDetails* details = nullptr;
 };

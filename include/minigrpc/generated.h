@@ -1,4 +1,5 @@
-// What generated code needs, and the version handshake between it and the runtime. Only generated code includes this.
+// What generated code needs, and the version handshake between it and the runtime. Only generated code and
+// generic.h include this.
 //
 // Thread rule: each call on its own loop, as generated code has it.
 #pragma once

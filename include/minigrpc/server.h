@@ -11,6 +11,7 @@
 // Thread rule: any thread. Handlers run on the loop of their connection: blocking work goes to Runtime::blocking().
 #pragma once
 
+#include <minigrpc/compression.h>
 #include <minigrpc/detail/server_call.h>
 #include <minigrpc/method.h>
 #include <minigrpc/runtime.h>
@@ -40,8 +41,12 @@ class Service {
 };
 
 struct ServerOptions {
-  // The largest message accepted, in bytes; a larger one ends its call with RESOURCE_EXHAUSTED.
+  // The largest message accepted, in bytes, compressed or not; a larger one ends its call with
+  // RESOURCE_EXHAUSTED.
   std::size_t received_message_size_max = 4u << 20;
+  // What responses are compressed with, for clients that take it. ServerContext::set_compression() decides
+  // otherwise.
+  Compression compression = Compression::kIdentity;
   // Concurrent calls on one connection; the client queues what exceeds it (SETTINGS_MAX_CONCURRENT_STREAMS).
   std::uint32_t concurrent_streams_max = 1000;
 };

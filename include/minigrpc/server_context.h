@@ -3,6 +3,7 @@
 // Thread rule: the handler's task. Lives until the handler has ended.
 #pragma once
 
+#include <minigrpc/compression.h>
 #include <minigrpc/context.h>
 #include <minigrpc/metadata.h>
 
@@ -34,6 +35,12 @@ class ServerContext {
   // Sent with the status.
   Metadata& trailers() { return trailers_; }
 
+  // What this call's responses are compressed with, where the client takes it; before the first message, to
+  // have effect.
+  void set_compression(Compression compression) { compression_ = compression; }
+  // Whether the request that was received last came compressed.
+  bool request_compressed() const { return request_compressed_; }
+
   TaskContext& task_context() { return task_context_; }
 
  protected:
@@ -44,6 +51,8 @@ class ServerContext {
   std::string_view method_;
   std::string_view peer_;
   std::string authority_;
+  Compression compression_ = Compression::kIdentity;
+  bool request_compressed_ = false;
 };
 
 }  // namespace minigrpc

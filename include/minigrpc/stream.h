@@ -9,6 +9,7 @@
 // control); it never buffers without bound.
 #pragma once
 
+#include <minigrpc/compression.h>
 #include <minigrpc/detail/client_call.h>
 #include <minigrpc/detail/server_call.h>
 
@@ -57,14 +58,14 @@ struct WriteAwaiter {
 };
 
 template <class Call, class Message>
-auto write_message(Call& call, const Message& message, bool last) {
-  using Operation = decltype(call.send(Buffer(), last));
+auto write_message(Call& call, const Message& message, WriteOptions options) {
+  using Operation = decltype(call.send(Buffer(), SendOptions()));
   Result<Buffer> bytes = serialize_message(message);
   if (!bytes) {
     call.cancel();
-    return WriteAwaiter<Operation>{call.send(Buffer(), last), false};
+    return WriteAwaiter<Operation>{call.send(Buffer(), SendOptions()), false};
   }
-  return WriteAwaiter<Operation>{call.send(*std::move(bytes), last)};
+  return WriteAwaiter<Operation>{call.send(*std::move(bytes), {.compress = options.compress})};
 }
 
 }  // namespace detail
@@ -99,7 +100,9 @@ class ClientWriter : public ClientStreamBase {
  public:
   explicit ClientWriter(detail::ClientCall call) : ClientStreamBase(std::move(call)) {}
   // co_await → bool: false when the call is over; finish() tells why. `message` is borrowed until write() returns.
-  auto write(const Request& message) { return detail::write_message(call_, message, false); }
+  auto write(const Request& message, WriteOptions options = {}) {
+    return detail::write_message(call_, message, options);
+  }
   // Closes our direction and waits for the answer.
   Task<Result<Response>> finish() {
     auto closing = call_.close();
@@ -120,7 +123,9 @@ class ClientStream : public ClientStreamBase {
  public:
   explicit ClientStream(detail::ClientCall call) : ClientStreamBase(std::move(call)) {}
   // co_await → bool: false when the call is over. `message` is borrowed until write() returns.
-  auto write(const Request& message) { return detail::write_message(call_, message, false); }
+  auto write(const Request& message, WriteOptions options = {}) {
+    return detail::write_message(call_, message, options);
+  }
   // co_await → bool: closes our direction; the peer's read() ends.
   auto writes_done() { return call_.close(); }
   // co_await → std::optional<Response>.
@@ -148,7 +153,9 @@ class ServerWriter {
  public:
   explicit ServerWriter(detail::ServerCall& call) : call_(call) {}
   // co_await → bool: false when the call is over. `message` is borrowed until write() returns.
-  auto write(const Response& message) { return detail::write_message(call_, message, false); }
+  auto write(const Response& message, WriteOptions options = {}) {
+    return detail::write_message(call_, message, options);
+  }
 
  private:
   detail::ServerCall& call_;

@@ -44,6 +44,15 @@ inline constexpr int kListenBacklog = 4096;
 // How long the acceptor rests when the process has no descriptor left.
 inline constexpr std::chrono::milliseconds kAcceptRetryDelay{100};
 
+// How much larger than its compressed form a message is taken to be; where it is larger still, the room for
+// it grows.
+inline constexpr std::size_t kExpectedInflation = 4;
+// Up to where the size is believed that a compressed message announces: a few bytes that promise gigabytes.
+inline constexpr std::size_t kAnnouncedSizeBelievedMax = 8u << 20;
+// The window of a zstd frame whose size is not announced, as a power of two: 128 MiB for a few bytes, where
+// libzstd decides. 8 MiB is what RFC 8878 (3.1.1.1.2) asks every decoder to have.
+inline constexpr int kZstdWindowLogMax = 23;
+
 // Between two lookups of a name by one channel: a name server under a reconnect storm.
 inline constexpr std::chrono::seconds kDnsRefreshPause{5};
 

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rpc/channel_impl.h"
 #include "rpc/client_connection.h"
+#include "wire/compression.h"
 #include "wire/message.h"
 #include "wire/status_mapping.h"
 #include "wire/status_trailers.h"
@@ -60,11 +61,12 @@ ClientCallCore::ClientCallCore(std::shared_ptr<ChannelImpl> channel, const Metho
       method_(method),
       options_(std::move(options)),
       retries_left_(limits::kTransparentRetriesMax),
+      compression_(options_.compression.value_or(channel_->options().compression)),
       inbox_(channel_->options().received_message_size_max) {
   if (!request) return;
   half_closed_ = true;
   if (*request) {
-    wire::prepend_message_prefix(**request);
+    wire::encode_message(**request, compression_);
     replay_size_ = (*request)->size();
     replay_.push_back(std::move(**request));
   } else {
@@ -152,6 +154,9 @@ void ClientCallCore::attach(ClientConnection& connection) {
   fields.add({"te", "trailers"});
   fields.add({"content-type", "application/grpc"});
   fields.add({"user-agent", channel_->user_agent()});
+  fields.add({"grpc-accept-encoding", wire::kAcceptEncoding});
+  if (compression_ != Compression::kIdentity)
+    fields.add({"grpc-encoding", wire::compression_name(compression_)});
   if (deadline_ != TimePoint::max())
     fields.add({"grpc-timeout", wire::format_timeout(deadline_ - net::Loop::now(), timeout)});
   const Status legal = fields.add_metadata(options_.metadata);
@@ -183,10 +188,11 @@ void ClientCallCore::attach(ClientConnection& connection) {
 bool ClientCallCore::send(detail::SendOperation& operation) {
   if (ended() || half_closed_) return false;
   if (operation.message) {
-    wire::prepend_message_prefix(*operation.message);
+    wire::encode_message(*operation.message,
+                         operation.options.compress ? compression_ : Compression::kIdentity);
     submit(*std::move(operation.message));
   }
-  if (operation.last) half_close();
+  if (operation.options.last) half_close();
   operation.accepted = true;
   const std::size_t queued = stream_ != nullptr ? stream_->queued_size() : replay_size_;
   if (queued <= limits::kStreamQueuedSizeMax) return false;
@@ -255,9 +261,12 @@ void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
     return end(Status(StatusCode::kUnknown,
                       "the server's answer is not gRPC: content-type '" + std::string(content_type) + "'"));
   }
-  if (!encoding.empty() && encoding != "identity") {
-    return end(Status(StatusCode::kInternal,
-                      "the server chose grpc-encoding '" + std::string(encoding) + "', which was not offered"));
+  if (!encoding.empty()) {
+    const std::optional<Compression> known = wire::compression_from_name(encoding);
+    if (!known)
+      return end(Status(StatusCode::kInternal, "the server chose grpc-encoding '" + std::string(encoding) +
+                                                   "', which was not offered"));
+    inbox_.set_encoding(*known);
   }
   if (options_.details != nullptr) {
     for (const HeaderView& field : fields) {
@@ -285,7 +294,7 @@ void ClientCallCore::read_trailers(std::span<const HeaderView> fields) {
 void ClientCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) {
   const Keep keep(*this);
   if (!headers_arrived_) return end(Status(StatusCode::kInternal, "the server sent data before its headers"));
-  Status fed = inbox_.feed(bytes, [this](std::span<const std::byte> message) { return deliver(message); });
+  Status fed = inbox_.feed(bytes, [this](wire::MessageView message) { return deliver(message); });
   if (!fed.ok()) return end(std::move(fed));
   if (ended()) return;
   if (single_response() && inbox_.count() + (message_delivered_ ? 1 : 0) > 1)
@@ -295,14 +304,10 @@ void ClientCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) 
 }
 
 // Into the waiting operation's target; false where none waits.
-bool ClientCallCore::deliver(std::span<const std::byte> message) {
+bool ClientCallCore::deliver(wire::MessageView message) {
   if (receiving_ == nullptr || message_delivered_) return false;
   detail::ReceiveOperation& operation = *receiving_;
-  if (!operation.target.parse(operation.target.message, message)) {
-    end(Status(StatusCode::kInternal, "the response message could not be parsed"));
-    return true;
-  }
-  operation.outcome = ReceiveOutcome::kMessage;
+  if (!parse(operation, message)) return true;
   if (single_response()) {
     message_delivered_ = true;  // the operation completes with the status: one resumption, not two
   } else {
@@ -312,16 +317,29 @@ bool ClientCallCore::deliver(std::span<const std::byte> message) {
   return true;
 }
 
+// Into the operation's target. False: it was no message, and the call has ended.
+bool ClientCallCore::parse(detail::ReceiveOperation& operation, wire::MessageView message) {
+  Buffer inflated;
+  std::span<const std::byte> bytes = message.bytes;
+  if (message.compressed) {
+    Result<Buffer> result = inbox_.inflate(bytes);
+    if (!result) return end(std::move(result).error()), false;
+    inflated = *std::move(result);
+    bytes = inflated.bytes();
+  }
+  if (options_.details != nullptr) options_.details->message_compressed = message.compressed;
+  if (!operation.target.parse(operation.target.message, bytes))
+    return end(Status(StatusCode::kInternal, "the response message could not be parsed")), false;
+  operation.outcome = ReceiveOutcome::kMessage;
+  return true;
+}
+
 bool ClientCallCore::receive(detail::ReceiveOperation& operation) {
   operation.outcome = ReceiveOutcome::kEnd;
   if (inbox_.count() > 0) {
-    const Buffer message = inbox_.pop();
+    const wire::Message message = inbox_.pop();
     give_back_window();
-    if (operation.target.parse(operation.target.message, message.bytes())) {
-      operation.outcome = ReceiveOutcome::kMessage;
-      return false;
-    }
-    end(Status(StatusCode::kInternal, "the response message could not be parsed"));
+    parse(operation, {.bytes = message.bytes.bytes(), .compressed = message.compressed});
     return false;
   }
   if (ended()) return false;

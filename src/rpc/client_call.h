@@ -74,7 +74,8 @@ class ClientCallCore final : private net::Timer {
   bool single_response() const {
     return method_.kind == MethodKind::kUnary || method_.kind == MethodKind::kClientStreaming;
   }
-  bool deliver(std::span<const std::byte> message);
+  bool deliver(wire::MessageView message);
+  bool parse(detail::ReceiveOperation& operation, wire::MessageView message);
   void read_headers(std::span<const HeaderView> fields);
   void read_trailers(std::span<const HeaderView> fields);
   bool retry(bool unseen);
@@ -99,6 +100,7 @@ class ClientCallCore final : private net::Timer {
   bool replayable_ = true;
   bool half_closed_ = false;
   int retries_left_;
+  const Compression compression_;  // of what we send
 
   Inbox inbox_;
   bool begun_ = false;

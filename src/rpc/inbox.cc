@@ -10,9 +10,9 @@ std::span<const std::byte> Inbox::take_only(std::span<const std::byte> bytes) {
   return whole->bytes;
 }
 
-Buffer Inbox::pop() {
-  Buffer message = std::move(messages_[begin_++]);
-  messages_size_ -= message.size() + wire::kMessagePrefixSize;
+wire::Message Inbox::pop() {
+  wire::Message message = std::move(messages_[begin_++]);
+  messages_size_ -= message.bytes.size() + wire::kMessagePrefixSize;
   if (begin_ == messages_.size()) {
     messages_.clear();
     begin_ = 0;

@@ -20,9 +20,10 @@ ServerReceiveOperation ServerCall::receive() {
   operation.call = &core(*this);
   return operation;
 }
-ServerSendOperation ServerCall::send(Buffer message, bool /*last*/) {
+ServerSendOperation ServerCall::send(Buffer message, SendOptions options) {
   ServerSendOperation operation;
   operation.message = std::move(message);
+  operation.compress = options.compress;
   operation.call = &core(*this);
   return operation;
 }
@@ -63,6 +64,7 @@ ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream,
       inbox_(connection.server().options().received_message_size_max) {
   method_ = bound.method->descriptor.path;
   peer_ = *peer_text_;
+  compression_ = server_.options().compression;
   server_.one_more(share_);
 }
 
@@ -95,7 +97,7 @@ void ServerCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) 
   if (finished_ && !handler_running_) return;
   if (single_request()) return on_single_data(bytes, end_stream);
   // A waiting reader has its message without a copy where it lies whole in this frame.
-  Status fed = inbox_.feed(bytes, [this](std::span<const std::byte> message) {
+  Status fed = inbox_.feed(bytes, [this](wire::MessageView message) {
     if (receiving_ == nullptr) return false;
     detail::ServerReceiveOperation& operation = *std::exchange(receiving_, nullptr);
     if (deliver(operation, message)) operation.waiter.resume();
@@ -117,7 +119,7 @@ void ServerCallCore::on_single_data(std::span<const std::byte> bytes, bool end_s
       return bound_.method->start(*bound_.service, *this, request);
     }
   }
-  Status fed = inbox_.feed(bytes, [](std::span<const std::byte>) { return false; });
+  Status fed = inbox_.feed(bytes, [](wire::MessageView) { return false; });
   if (!fed.ok()) return fail(std::move(fed));
   if (inbox_.count() > 1)
     return fail(Status(StatusCode::kUnimplemented, "the method takes one request message, the client sent more"));
@@ -130,19 +132,34 @@ void ServerCallCore::end_single() {
   if (Status cut = inbox_.finish(); !cut.ok()) return fail(std::move(cut));
   if (inbox_.count() == 0)
     return fail(Status(StatusCode::kUnimplemented, "the method takes one request message, the client sent none"));
+  const wire::Message message = inbox_.pop();
+  Buffer inflated;
+  const auto request = open({.bytes = message.bytes.bytes(), .compressed = message.compressed}, inflated);
+  if (!request) return;
   handler_started_ = true;
-  const Buffer request = inbox_.pop();
-  bound_.method->start(*bound_.service, *this, request.bytes());
+  bound_.method->start(*bound_.service, *this, *request);
+}
+
+std::optional<std::span<const std::byte>> ServerCallCore::open(wire::MessageView message, Buffer& storage) {
+  request_compressed_ = message.compressed;
+  if (!message.compressed) return message.bytes;
+  Result<Buffer> inflated = inbox_.inflate(message.bytes);
+  if (!inflated) return fail(std::move(inflated).error()), std::nullopt;
+  storage = *std::move(inflated);
+  return storage.bytes();
 }
 
 // Parses into the operation's target. False: the call has failed, and the operation has been told.
-bool ServerCallCore::deliver(detail::ServerReceiveOperation& operation, std::span<const std::byte> message) {
-  if (operation.target.parse(operation.target.message, message)) {
-    operation.outcome = detail::ReceiveOutcome::kMessage;
-    return true;
-  }
+bool ServerCallCore::deliver(detail::ServerReceiveOperation& operation, wire::MessageView message) {
+  Buffer inflated;
   operation.outcome = detail::ReceiveOutcome::kEnd;
-  fail(detail::status_of_unparsable_request());
+  if (const auto bytes = open(message, inflated)) {
+    if (operation.target.parse(operation.target.message, *bytes)) {
+      operation.outcome = detail::ReceiveOutcome::kMessage;
+      return true;
+    }
+    fail(detail::status_of_unparsable_request());
+  }
   if (operation.waiter) share_.loop.post(operation.waiter);
   return false;
 }
@@ -150,11 +167,11 @@ bool ServerCallCore::deliver(detail::ServerReceiveOperation& operation, std::spa
 bool ServerCallCore::start_receive(detail::ServerReceiveOperation& operation) {
   operation.outcome = detail::ReceiveOutcome::kEnd;
   if (inbox_.count() > 0) {
-    const Buffer message = inbox_.pop();
+    const wire::Message message = inbox_.pop();
     give_back_window();
     if (connection_ != nullptr) connection_->touch();
     operation.waiter = nullptr;
-    deliver(operation, message.bytes());
+    deliver(operation, {.bytes = message.bytes.bytes(), .compressed = message.compressed});
     return false;
   }
   if (receive_closed_) return false;
@@ -176,13 +193,16 @@ void ServerCallCore::close_receiving() {
 
 void ServerCallCore::send_headers() {
   headers_sent_ = true;
-  if (headers_.empty()) {
+  if (accepted_.contains(compression_)) response_encoding_ = compression_;
+  const bool encoded = response_encoding_ != Compression::kIdentity;
+  if (headers_.empty() && !encoded) {
     const HeaderView fields[] = {kStatus200, kContentType};
     return connection_->h2().submit_response(*stream_, fields, false);
   }
   HeaderList fields;
   fields.add(kStatus200);
   fields.add(kContentType);
+  if (encoded) fields.add({"grpc-encoding", wire::compression_name(response_encoding_)});
   if (Status bad = fields.add_metadata(headers_); !bad.ok()) {
     fields.clear();
     fields.add(kStatus200);
@@ -198,7 +218,7 @@ bool ServerCallCore::start_send(detail::ServerSendOperation& operation) {
   if (finished_ || connection_ == nullptr) return false;
   if (!headers_sent_) send_headers();
   if (finished_) return false;
-  wire::prepend_message_prefix(operation.message);
+  wire::encode_message(operation.message, operation.compress ? response_encoding_ : Compression::kIdentity);
   connection_->h2().send(*stream_, std::move(operation.message));
   connection_->touch();
   operation.accepted = true;
@@ -243,7 +263,7 @@ void ServerCallCore::finish(Status status, std::optional<Buffer> response) {
   }
   if (trailers_only) return h2.submit_response(*stream_, trailers.views(), true);
   if (response) {
-    wire::prepend_message_prefix(*response);
+    wire::encode_message(*response, response_encoding_);
     h2.send(*stream_, *std::move(response));
   }
   h2.end_with_trailers(*stream_, trailers.views());

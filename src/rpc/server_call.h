@@ -16,6 +16,7 @@
 #include "net/timer.h"
 #include "rpc/inbox.h"
 #include "rpc/server_connection.h"
+#include "wire/compression.h"
 
 namespace minigrpc::rpc {
 
@@ -29,6 +30,10 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   void set_request(std::string_view authority, Metadata metadata) {
     authority_ = authority;
     metadata_ = std::move(metadata);
+  }
+  void set_compressions(Compression request, wire::CompressionSet accepted) {
+    inbox_.set_encoding(request);
+    accepted_ = accepted;
   }
   void set_timeout(std::chrono::nanoseconds timeout);
   // The request's headers are complete.
@@ -56,7 +61,9 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   void end_single();
   // The client's messages are over, orderly or not.
   void close_receiving();
-  bool deliver(detail::ServerReceiveOperation& operation, std::span<const std::byte> message);
+  bool deliver(detail::ServerReceiveOperation& operation, wire::MessageView message);
+  // The message's bytes, inflated into `storage` if they have to be; nothing once that has failed the call.
+  std::optional<std::span<const std::byte>> open(wire::MessageView message, Buffer& storage);
   void send_headers();
   void give_back_window();
   // Tells the handler's task and what it waits for.
@@ -74,6 +81,9 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   Inbox inbox_;
   detail::ServerReceiveOperation* receiving_ = nullptr;
   detail::ServerSendOperation* sending_ = nullptr;
+
+  wire::CompressionSet accepted_;                           // by the client
+  Compression response_encoding_ = Compression::kIdentity;  // as our headers say
 
   bool handler_started_ = false;
   bool handler_running_ = false;

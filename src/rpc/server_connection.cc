@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "rpc/header_list.h"
 #include "rpc/server_call.h"
+#include "wire/compression.h"
 #include "wire/status_mapping.h"
 #include "wire/status_trailers.h"
 #include "wire/timeout.h"
@@ -25,6 +26,7 @@ struct RequestHeaders {
   std::string_view authority;
   std::string_view content_type;
   std::string_view encoding;
+  wire::CompressionSet accepted;
   std::optional<std::chrono::nanoseconds> timeout;
   Metadata metadata;
   Status problem;
@@ -43,6 +45,8 @@ RequestHeaders read_request(std::span<const HeaderView> fields) {
       request.content_type = field.value;
     } else if (field.name == "grpc-encoding") {
       request.encoding = field.value;
+    } else if (field.name == "grpc-accept-encoding") {
+      request.accepted = wire::CompressionSet::parse(field.value);
     } else if (field.name == "grpc-timeout") {
       request.timeout = wire::parse_timeout(field.value);
       if (!request.timeout) request.problem = Status(StatusCode::kInternal, "malformed grpc-timeout");
@@ -170,12 +174,15 @@ void ServerConnection::begin_call(const h2::Event& event) {
   if (!request.problem.ok()) return refuse(stream, request.problem);
   const BoundMethod* bound = server_->find(request.path);
   if (bound == nullptr) return refuse(stream, unknown_method(*server_, request.path));
-  if (!request.encoding.empty() && request.encoding != "identity")
+  const std::optional<Compression> encoding =
+      request.encoding.empty() ? Compression::kIdentity : wire::compression_from_name(request.encoding);
+  if (!encoding)
     return refuse(stream, Status(StatusCode::kUnimplemented,
                                  "grpc-encoding '" + std::string(request.encoding) + "' is not supported"));
   auto* call = new ServerCallCore(*this, stream, *bound);  // deletes itself
   stream.user = call;
   call->set_request(request.authority, std::move(request.metadata));
+  call->set_compressions(*encoding, request.accepted);
   if (request.timeout) call->set_timeout(*request.timeout);
   call->begin(event.end_stream);
 }
@@ -186,7 +193,8 @@ void ServerConnection::refuse(h2::Stream& stream, const Status& status) {
   headers.add({":status", "200"});
   headers.add({"content-type", "application/grpc"});
   for (const HeaderView& field : fields.headers()) headers.add(field);
-  if (status.code() == StatusCode::kUnimplemented) headers.add({"grpc-accept-encoding", "identity"});
+  if (status.code() == StatusCode::kUnimplemented)
+    headers.add({"grpc-accept-encoding", wire::kAcceptEncoding});
   h2_.submit_response(stream, headers.views(), true);
 }
 

@@ -25,12 +25,12 @@ def row(folders="", libraries="", public=None, pure=False):
                None if public is None else frozenset(public.split()), pure)
 
 
-VALUES = "buffer.h metadata.h result.h status.h"  # public headers without a thread or an executor in them
+VALUES = "buffer.h compression.h metadata.h result.h status.h"  # public headers without a thread or an executor in them
 
 # The map. Everyone above base may include base.
 MAP = {
     "src/base": row("", "", VALUES + " task.h context.h detail/memory.h", pure=True),
-    "src/wire": row("base", "zlib", VALUES, pure=True),
+    "src/wire": row("base", "zlib zstd", VALUES, pure=True),
     "src/h2": row("base", "nghttp2", VALUES, pure=True),
     "src/net": row("base", "boost/asio boost/beast boost/system openssl posix"),
     "src/rpc": row("base wire h2 net", "protobuf posix"),
@@ -48,7 +48,7 @@ MAP = {
 LIBRARIES = {
     "boost/": "boost", "boost/asio": "boost/asio", "boost/beast": "boost/beast", "boost/json": "boost/json",
     "boost/system/": "boost/system", "google/protobuf/": "protobuf", "gmock/": "gtest", "grpc": "grpc++",
-    "gtest/": "gtest", "lmdb.h": "lmdb", "nghttp2/": "nghttp2", "openssl/": "openssl", "zlib.h": "zlib",
+    "gtest/": "gtest", "lmdb.h": "lmdb", "nghttp2/": "nghttp2", "openssl/": "openssl", "zlib.h": "zlib", "zstd.h": "zstd",
     "arpa/": "posix", "linux/": "posix", "net/": "posix", "netinet/": "posix", "sys/": "posix",
     "dirent.h": "posix", "errno.h": "posix", "fcntl.h": "posix", "netdb.h": "posix", "poll.h": "posix",
     "pthread.h": "posix", "pwd.h": "posix", "sched.h": "posix", "signal.h": "posix", "time.h": "posix",

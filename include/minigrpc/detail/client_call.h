@@ -4,6 +4,7 @@
 #pragma once
 
 #include <minigrpc/channel.h>
+#include <minigrpc/compression.h>
 #include <minigrpc/detail/message.h>
 #include <minigrpc/method.h>
 
@@ -39,6 +40,12 @@ class CallOperation : public CancelNode {
   }
 };
 
+// How a message goes out.
+struct SendOptions {
+  bool last = false;     // it closes our direction
+  bool compress = true;  // where the call compresses
+};
+
 enum class ReceiveOutcome : std::uint8_t { kMessage, kEnd };
 
 // Awaited: the next message, parsed into `target`; kEnd once the call has ended (then ask finish()).
@@ -63,10 +70,10 @@ class ReceiveOperation final : public CallOperation {
 // Awaited: takes the message; true once there is room for the next, false when the call is over.
 class SendOperation final : public CallOperation {
  public:
-  SendOperation(rpc::ClientCallCore* of, std::optional<Buffer> what, bool is_last)
-      : CallOperation(of), message(std::move(what)), last(is_last) {}
+  SendOperation(rpc::ClientCallCore* of, std::optional<Buffer> what, SendOptions how)
+      : CallOperation(of), message(std::move(what)), options(how) {}
   std::optional<Buffer> message;
-  bool last;  // closes our direction after it
+  const SendOptions options;
   bool accepted = false;
 
   bool await_ready() const noexcept { return false; }
@@ -134,9 +141,9 @@ class ClientCall {
   }
 
   ReceiveOperation receive(MessageTarget target) { return {core_, target}; }
-  SendOperation send(Buffer message, bool last) { return {core_, std::move(message), last}; }
+  SendOperation send(Buffer message, SendOptions options) { return {core_, std::move(message), options}; }
   // Closes our direction without a message.
-  SendOperation close() { return {core_, std::nullopt, true}; }
+  SendOperation close() { return {core_, std::nullopt, {.last = true}}; }
   FinishOperation finish() { return FinishOperation(core_); }
   HeadersOperation headers() { return HeadersOperation(core_); }
   // From any thread. The call ends with CANCELLED unless it has ended.

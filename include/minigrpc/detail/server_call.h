@@ -33,6 +33,7 @@ class ServerReceiveOperation {
 class ServerSendOperation {
  public:
   Buffer message;
+  bool compress = true;
   bool accepted = false;
   rpc::ServerCallCore* call = nullptr;
   std::coroutine_handle<> waiter;
@@ -53,7 +54,7 @@ class ServerCall {
  public:
   ServerContext& context();
   ServerReceiveOperation receive();
-  ServerSendOperation send(Buffer message, bool last);
+  ServerSendOperation send(Buffer message, SendOptions options);
   // Ends the call: `response` (where the method has a single one) and `status` go out together. Called once.
   void finish(Status status, std::optional<Buffer> response);
   // As finish() without a response; operations that wait end too, though the handler runs on.

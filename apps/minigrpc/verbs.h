@@ -28,6 +28,10 @@ Verb endpoint_status_verb();
 Verb endpoint_health_verb();
 Verb endpoint_hashkv_verb();
 Verb version_verb();
+// verb_snapshot.cc
+Verb snapshot_save_verb();
+Verb snapshot_status_verb();
+Verb snapshot_restore_verb();
 // verb_services.cc
 Verb services_verb();
 // verb_call.cc

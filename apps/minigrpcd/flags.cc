@@ -28,6 +28,11 @@ struct Given {
   std::string max_request_bytes = "1572864";
   std::string progress_interval = "10m";
   std::string debug = "false";
+  std::string snapshot_count = "0";
+  std::string restore;
+  std::string skip_hash_check = "false";
+  std::string bump_revision = "0";
+  std::string mark_compacted = "false";
 };
 
 struct FlagRow {
@@ -51,11 +56,20 @@ constexpr std::array kFlags{
     FlagRow{"max-request-bytes", &Given::max_request_bytes, "Size of one request.  [1572864]"},
     FlagRow{"experimental-watch-progress-notify-interval", &Given::progress_interval,
             "How often a silent watcher that asked for it hears of progress.  [10m]"},
+    FlagRow{"snapshot-count", &Given::snapshot_count,
+            "After so many transactions, save a snapshot to DATA_DIR/snapshots, and keep the newest five; 0: never.  [0]"},
+    FlagRow{"restore", &Given::restore,
+            "Begin with a snapshot, of etcd or of minigrpcd, where the data directory is new."},
+    FlagRow{"skip-hash-check", &Given::skip_hash_check,
+            "With --restore: take a file without a checksum, as one copied from etcd's member/snap/db.  [false]", true},
+    FlagRow{"bump-revision", &Given::bump_revision,
+            "With --restore and --mark-compacted: go on at a revision greater by that.  [0]"},
+    FlagRow{"mark-compacted", &Given::mark_compacted,
+            "With --bump-revision: watches from before hear that it was compacted.  [false]", true},
     FlagRow{"debug", &Given::debug, "The same as --log-level debug.  [false]", true},
     FlagRow{"initial-advertise-peer-urls", &Given::initial_advertise_peer_urls,
             "Shown as peer addresses in `member list`; nobody listens there.  [http://localhost:2380]"},
     FlagRow{"initial-cluster", &Given::initial_cluster, "Accepted with one member, without effect."},
-    FlagRow{"snapshot-count", nullptr, {}},
     FlagRow{"heartbeat-interval", nullptr, {}},
     FlagRow{"election-timeout", nullptr, {}},
     FlagRow{"listen-peer-urls", nullptr, {}},
@@ -215,6 +229,19 @@ Status check_initial_cluster(const std::string& text) {
              " members, and minigrpcd is a single member: run etcd for a cluster, and point clients at it");
 }
 
+Status finish_restore(const Given& given, Flags& flags) {
+  flags.restore = given.restore;
+  flags.skip_hash_check = is_true(given.skip_hash_check);
+  if (Status status = parse_number("bump-revision", given.bump_revision, &flags.bump_revision); !status.ok())
+    return status;
+  if ((flags.bump_revision > 0) != is_true(given.mark_compacted))
+    return bad("--bump-revision N and --mark-compacted belong together: who has seen a later revision than the "
+               "snapshot's must read all again");
+  if (flags.restore.empty() && (flags.skip_hash_check || flags.bump_revision > 0))
+    return bad("--skip-hash-check, --bump-revision and --mark-compacted need --restore FILE");
+  return Status();
+}
+
 Status finish(const Given& given, Flags& flags) {
   minigrpc::RegistryOptions& registry = flags.registry;
   registry.name = given.name;
@@ -243,6 +270,9 @@ Status finish(const Given& given, Flags& flags) {
   if (Status status = parse_number("max-request-bytes", given.max_request_bytes, &registry.request_size_max);
       !status.ok())
     return status;
+  if (Status status = parse_number("snapshot-count", given.snapshot_count, &registry.snapshot_count); !status.ok())
+    return status;
+  if (Status status = finish_restore(given, flags); !status.ok()) return status;
   const Result<std::chrono::milliseconds> interval =
       parse_duration("experimental-watch-progress-notify-interval", given.progress_interval);
   if (!interval) return interval.error();

@@ -23,6 +23,10 @@ struct Flags {
   std::vector<std::string> listen_client_urls;
   // Those that were given and mean nothing to a single member: "--heartbeat-interval".
   std::vector<std::string> without_effect;
+  // Where there is no data yet, begin with that snapshot; empty: with nothing.
+  std::string restore;
+  bool skip_hash_check = false;
+  std::int64_t bump_revision = 0;
   bool help = false;
   bool version = false;
 };

@@ -62,7 +62,15 @@ TEST(FlagsTest, AStartScriptOfEtcdWorks) {
   EXPECT_THAT(flags.without_effect,
               UnorderedElementsAre("--listen-peer-urls", "--initial-cluster", "--initial-cluster-state",
                                    "--initial-cluster-token", "--heartbeat-interval", "--election-timeout",
-                                   "--snapshot-count", "--pre-vote"));
+                                   "--pre-vote"));
+  EXPECT_EQ(flags.registry.snapshot_count, 10'000);
+}
+
+TEST(FlagsTest, ARestore) {
+  const Flags flags = parse({"--restore", "s.db", "--skip-hash-check", "--bump-revision", "100", "--mark-compacted"}).value();
+  EXPECT_EQ(flags.restore, "s.db");
+  EXPECT_TRUE(flags.skip_hash_check);
+  EXPECT_EQ(flags.bump_revision, 100);
 }
 
 TEST(FlagsTest, TheEnvironmentCountsLess) {
@@ -103,6 +111,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Refused{{"--listen-client-urls", "localhost:2379"}, "begins with http:// or unix://"},
                       Refused{{"--listen-client-urls", "http://localhost"}, "http://HOST:PORT"},
                       Refused{{"--listen-client-urls", ""}, "is empty"},
+                      Refused{{"--restore", "s.db", "--bump-revision", "100"}, "belong together"},
+                      Refused{{"--skip-hash-check"}, "need --restore"},
                       Refused{{"--cert-file", "x"}, "cleartext only"},
                       Refused{{"--peer-cert-file", "x"}, "run etcd"},
                       Refused{{"--auto-compaction-retention=1h"}, "etcdctl compaction"}));

@@ -11,6 +11,7 @@
 #include "log_lines.h"
 #include "registry/log.h"
 #include "registry/member.h"
+#include "snapshot/restore.h"
 #include "systemd.h"
 
 namespace minigrpcd {
@@ -78,9 +79,31 @@ Task<void> leave_at_second_signal(Runtime& runtime) {
   if (signal != 0) std::_Exit(128 + signal);
 }
 
+// Fills the data directory from the snapshot that was asked for.
+Status restore(const Flags& flags, const Log& log) {
+  minigrpc::snapshot::RestoreOptions options{.snapshot = flags.restore, .data_dir = flags.registry.data_dir};
+  if (flags.skip_hash_check) options.hash_check = minigrpc::snapshot::HashCheck::kSkip;
+  options.identity = {.cluster_id = minigrpc::registry::random_id(), .member_id = minigrpc::registry::random_id()};
+  options.bump_revision = flags.bump_revision;
+  const Result<minigrpc::snapshot::Restored> restored = minigrpc::snapshot::restore(options);
+  if (!restored) return restored.error();
+  log.info("restored a snapshot", {{"file", flags.restore},
+                                   {"revision", std::to_string(restored->revision)},
+                                   {"compacted", std::to_string(restored->compact_revision)},
+                                   {"changes", std::to_string(restored->changes)},
+                                   {"leases", std::to_string(restored->leases)}});
+  return Status();
+}
+
 int serve(Flags flags) {
   const Log log(log_lines(flags.log_level));
   flags.registry.log = log_lines(flags.log_level);
+  if (!flags.restore.empty()) {
+    if (const Status status = restore(flags, log); !status.ok()) {
+      log.error(status.message());
+      return kFailed;
+    }
+  }
   const Systemd manager = Systemd::from_environment();
   Runtime runtime;
   Result<std::unique_ptr<Registry>> registry = Registry::start(runtime, flags.registry);

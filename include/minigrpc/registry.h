@@ -56,6 +56,8 @@ struct RegistryOptions {
   std::size_t request_size_max = 1536 * 1024;
   // How often a watcher that asked for progress notifications hears one, when nothing else comes.
   std::chrono::milliseconds watch_progress_interval{600'000};
+  // After so many transactions a copy goes to data_dir/snapshots, an etcd snapshot; the newest five are kept. 0: none.
+  std::int64_t snapshot_count = 0;
   LogSink log{};
 };
 

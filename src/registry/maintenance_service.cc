@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "registry/snapshot_stream.h"
 #include "store/errors.h"
 
 namespace minigrpc::registry {
@@ -136,6 +137,11 @@ Task<Result<etcdserverpb::HashKVResponse>> MaintenanceService::HashKV(ServerCont
   answer.set_compact_revision(result->compact_revision);
   answer.set_hash_revision(request.revision() == 0 ? result->revision : request.revision());
   co_return answer;
+}
+
+Task<minigrpc::Status> MaintenanceService::Snapshot(ServerContext&, etcdserverpb::SnapshotRequest,
+                                                    ServerWriter<etcdserverpb::SnapshotResponse>& writer) {
+  return stream_snapshot(member_, runtime_, writer);
 }
 
 }  // namespace minigrpc::registry

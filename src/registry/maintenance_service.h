@@ -1,4 +1,4 @@
-// etcdserverpb.Maintenance: state, alarms and the hash of the keyspace. What is not overridden is not implemented.
+// etcdserverpb.Maintenance: state, alarms, snapshots and the hash of the keyspace. What is not overridden is not implemented.
 //
 // Thread rule: any loop.
 #pragma once
@@ -20,6 +20,9 @@ class MaintenanceService final : public etcdserverpb::Maintenance::Handler {
   // A checksum of every change from the compacted revision on: equal where the histories are. The number is not etcd's
   // own, which depends on its file format.
   Task<Result<etcdserverpb::HashKVResponse>> HashKV(ServerContext&, etcdserverpb::HashKVRequest request) override;
+  // An etcd snapshot.
+  Task<minigrpc::Status> Snapshot(ServerContext&, etcdserverpb::SnapshotRequest,
+                                  ServerWriter<etcdserverpb::SnapshotResponse>& writer) override;
 
  private:
   Result<bool> out_of_space();

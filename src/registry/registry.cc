@@ -2,9 +2,11 @@
 #include <minigrpc/registry.h>
 #include <minigrpc/server.h>
 
+#include <optional>
 #include <utility>
 
 #include "registry/cluster_service.h"
+#include "registry/hot_copies.h"
 #include "registry/kv_service.h"
 #include "registry/lease_service.h"
 #include "registry/lock_service.h"
@@ -48,10 +50,15 @@ class RegistryImpl {
         lock_(*member_),
         cluster_(*member_),
         maintenance_(*member_, runtime),
+        background_(runtime),
         server_(runtime, {.received_message_size_max = member_->options().request_size_max + kMessageOverheadMax}) {
     for (Service* service : std::initializer_list<Service*>{&kv_, &watch_, &lease_, &lock_, &cluster_, &maintenance_,
                                                             &health_.service()})
       server_.add(*service);
+    const RegistryOptions& options = member_->options();
+    if (options.snapshot_count <= 0 || options.data_dir.empty()) return;
+    hot_copies_.emplace(*member_, runtime, options.snapshot_count);
+    background_.spawn(hot_copies_->run());
   }
 
   Status listen() {
@@ -73,6 +80,8 @@ class RegistryImpl {
     member_->open_calls().end_all();
     Task<void> closing = server_.shutdown(grace);
     co_await closing;
+    Task<void> stopping = background_.stop();
+    co_await stopping;
   }
 
   Member& member() { return *member_; }
@@ -88,6 +97,8 @@ class RegistryImpl {
   MaintenanceService maintenance_;
   Health health_;
   std::vector<std::string> addresses_;
+  std::optional<HotCopies> hot_copies_;
+  TaskScope background_;
   Server server_;  // last: its calls end before what they use
 };
 

@@ -51,4 +51,26 @@ Result<std::vector<std::string>> ReadView::lease_keys(LeaseId id) const {
   return store::lease_keys(impl_->snapshot(), id);
 }
 
+Status ReadView::every_event(const std::function<Status(const EventView&)>& visit) const {
+  lmdb::Cursor cursor(impl_->txn, impl_->store->tables.log);
+  for (cursor.seek({}); cursor.valid(); cursor.next()) {
+    const std::optional<Revision> at = decode_log_key(cursor.key());
+    const std::optional<LogRecord> record = decode_log(cursor.key(), cursor.value());
+    if (!at || !record) return damaged("an event");
+    if (Status status = visit({record->type, *at, record->kv(*at), {}}); !status.ok()) return status;
+  }
+  return cursor.status();
+}
+
+Status ReadView::every_lease(const std::function<Status(LeaseId, std::int64_t)>& visit) const {
+  lmdb::Cursor cursor(impl_->txn, impl_->store->tables.lease);
+  for (cursor.seek({}); cursor.valid(); cursor.next()) {
+    const std::optional<LeaseId> id = decode_lease_key(cursor.key());
+    const std::optional<LeaseRecord> record = decode_lease(cursor.key(), cursor.value());
+    if (!id || !record) return damaged("a lease");
+    if (Status status = visit(*id, record->ttl_s); !status.ok()) return status;
+  }
+  return cursor.status();
+}
+
 }  // namespace minigrpc::store

@@ -130,6 +130,12 @@ class ReadView {
   // The keys attached to a lease, in key order; none for an unknown lease.
   Result<std::vector<std::string>> lease_keys(LeaseId id) const;
 
+  // For a backup. Every event that is still kept, oldest first: those below compact_revision() that were not
+  // superseded, and some that were, while compaction goes on. Ends with the first error of `visit`.
+  Status every_event(const std::function<Status(const EventView&)>& visit) const;
+  // Every lease with its TTL in seconds, in order of id.
+  Status every_lease(const std::function<Status(LeaseId, std::int64_t ttl_s)>& visit) const;
+
   struct Impl;  // internal
 
  private:
@@ -179,6 +185,14 @@ class WriteBatch {
   // Looks at up to `entries_max` log entries below the compact revision, and removes the superseded. Its
   // place is kept on disk: after a restart, go on calling until done.
   Result<CompactStep> compact_step(std::size_t entries_max);
+
+  // For restoring a backup into a new store, which has its leases already. Enters an event of elsewhere under the
+  // revision that it had there, later than all before; nobody hears of it. Its prev_kv is not looked at, and the
+  // quota neither.
+  Status replay(const EventView& event);
+  // After the last one, which was not later than `revision`: the revision from which the store goes on, and below
+  // which reads are OUT_OF_RANGE; compact_step() removes what is too much.
+  Status replay_end(std::int64_t revision, std::int64_t compact_revision);
 
   // Makes everything durable, or nothing. The batch is over either way.
   Result<Committed> commit();

@@ -257,6 +257,26 @@ Result<CompactStep> WriteBatch::compact_step(std::size_t entries_max) {
   });
 }
 
+Status WriteBatch::replay(const EventView& event) {
+  return impl_->attempt([&]() -> Status {
+    if (event.kv.key.empty()) return errors::empty_key();
+    return impl_->writer.replay(event);
+  });
+}
+
+Status WriteBatch::replay_end(std::int64_t revision, std::int64_t compact_revision) {
+  return impl_->attempt([&]() -> Status {
+    State& state = impl_->state;
+    if (revision < state.revision || compact_revision > revision) return errors::future_revision();
+    state.revision = revision;
+    state.compact_revision = compact_revision;
+    // Whatever compaction has left undone where the history comes from.
+    state.compact_cursor = {};
+    ++impl_->other_writes;
+    return {};
+  });
+}
+
 Result<Committed> WriteBatch::commit() { return impl_->commit(); }
 
 Result<WriteBatch> Store::begin() {

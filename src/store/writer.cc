@@ -46,18 +46,9 @@ Result<PutResult> Writer::put(const PutRequest& request) {
   event.kv.version = exists ? prev_kv->version + 1 : 1;
   const KeyValue& kv = event.kv;
 
-  const LogRecord log{EventType::kPut, kv.create_revision, kv.version, kv.lease, *links, kv.key, kv.value};
-  if (Status status = append_log(revision, log); !status.ok()) return status;
-  LiveRecord record{
-      kv.create_revision, revision, kv.version, kv.lease, kv.value.size() > kInlineValueSizeMax, {}};
-  if (!record.value_in_log) record.value = kv.value;
-  encode(record, kv.key, buffer_);
-  if (Status status = tables_.live.put(txn_, kv.key, buffer_); !status.ok()) return status;
-  if (was_deleted) {
-    Result<bool> erased = tables_.dead.erase(txn_, kv.key);
-    if (!erased) return erased.error();
-  }
-  if (Status status = move_lease(kv.key, exists ? prev_kv->lease : 0, kv.lease); !status.ok()) return status;
+  const KeyValueView view{kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease};
+  const Before replaced{.lease = exists ? prev_kv->lease : 0, .was_deleted = was_deleted};
+  if (Status status = write_version(revision, view, *links, replaced); !status.ok()) return status;
 
   events_.push_back(std::move(event));
   ++sub_;
@@ -101,16 +92,7 @@ Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& req
   if (!links) return links.error();
 
   const Revision revision = next_revision();
-  LogRecord log;
-  log.type = EventType::kDelete;
-  log.links = *links;
-  log.key = key;
-  if (Status status = append_log(revision, log); !status.ok()) return status;
-  Result<bool> erased = tables_.live.erase(txn_, key);
-  if (!erased) return erased.error();
-  encode(DeadRecord{revision}, key, buffer_);
-  if (Status status = tables_.dead.put(txn_, key, buffer_); !status.ok()) return status;
-  if (Status status = move_lease(key, prev_kv.lease, 0); !status.ok()) return status;
+  if (Status status = write_tombstone(revision, key, *links, prev_kv.lease); !status.ok()) return status;
 
   if (request.prev_kv) result.prev_kvs.push_back(prev_kv);
   ++result.deleted;
@@ -120,6 +102,51 @@ Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& req
   events_.push_back(std::move(event));
   ++sub_;
   return true;
+}
+
+Status Writer::write_version(Revision revision, const KeyValueView& kv, const Links& links, Before before) {
+  const LogRecord log{EventType::kPut, kv.create_revision, kv.version, kv.lease, links, kv.key, kv.value};
+  if (Status status = append_log(revision, log); !status.ok()) return status;
+  LiveRecord record{
+      kv.create_revision, revision, kv.version, kv.lease, kv.value.size() > kInlineValueSizeMax, {}};
+  if (!record.value_in_log) record.value = kv.value;
+  encode(record, kv.key, buffer_);
+  if (Status status = tables_.live.put(txn_, kv.key, buffer_); !status.ok()) return status;
+  if (before.was_deleted) {
+    Result<bool> erased = tables_.dead.erase(txn_, kv.key);
+    if (!erased) return erased.error();
+  }
+  return move_lease(kv.key, before.lease, kv.lease);
+}
+
+Status Writer::write_tombstone(Revision revision, std::string_view key, const Links& links,
+                               LeaseId lease_before) {
+  LogRecord log;
+  log.type = EventType::kDelete;
+  log.links = links;
+  log.key = key;
+  if (Status status = append_log(revision, log); !status.ok()) return status;
+  Result<bool> erased = tables_.live.erase(txn_, key);
+  if (!erased) return erased.error();
+  encode(DeadRecord{revision}, key, buffer_);
+  if (Status status = tables_.dead.put(txn_, key, buffer_); !status.ok()) return status;
+  return move_lease(key, lease_before, 0);
+}
+
+Status Writer::replay(const EventView& event) {
+  const Snapshot before = snapshot();
+  const std::string_view key = event.kv.key;
+  Result<std::optional<LiveRecord>> live = before.live(key);
+  if (!live) return live.error();
+  Result<std::optional<Revision>> tombstone = before.tombstone(key);
+  if (!tombstone) return tombstone.error();
+  const bool exists = live->has_value();
+  const LeaseId lease = exists ? (*live)->lease : 0;
+  Result<Links> links = before.links_after(exists ? (*live)->mod : tombstone->value_or(Revision{}));
+  if (!links) return links.error();
+  state_.revision = event.revision.main;
+  if (event.type == EventType::kDelete) return write_tombstone(event.revision, key, *links, lease);
+  return write_version(event.revision, event.kv, *links, {lease, tombstone->has_value()});
 }
 
 Status Writer::append_log(Revision revision, const LogRecord& record) {

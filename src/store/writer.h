@@ -35,6 +35,8 @@ class Writer {
 
   Result<PutResult> put(const PutRequest& request);
   Result<DeleteRangeResult> delete_range(const DeleteRangeRequest& request);
+  // Enters an event under the revision that it has, which is later than every other; it makes no event.
+  Status replay(const EventView& event);
   Status put_lease(LeaseId id, std::int64_t ttl_s);
   Status erase_lease(LeaseId id);
   Status put_state();
@@ -44,6 +46,13 @@ class Writer {
 
  private:
   Result<bool> erase(const std::string& key, const DeleteRangeRequest& request, DeleteRangeResult& result);
+  // What stood under the key before.
+  struct Before {
+    LeaseId lease = 0;
+    bool was_deleted = false;
+  };
+  Status write_version(Revision revision, const KeyValueView& kv, const Links& links, Before before);
+  Status write_tombstone(Revision revision, std::string_view key, const Links& links, LeaseId lease_before);
   Revision next_revision() const { return {state_.revision + 1, sub_}; }
   Status append_log(Revision revision, const LogRecord& record);
   Status move_lease(std::string_view key, LeaseId from, LeaseId to);

@@ -36,11 +36,13 @@ MAP = {
     "src/rpc": row("base wire h2 net", "protobuf posix"),
     "src/services": row("base rpc", "protobuf posix"),
     "src/store": row("base", "lmdb posix", VALUES),
+    "src/bbolt": row("base", "", VALUES, pure=True),
+    "src/snapshot": row("base bbolt store", "protobuf openssl posix", VALUES),
     "src/etcd": row("base rpc", "protobuf posix"),
     "src/discovery": row("base etcd rpc", "protobuf posix boost/json"),
-    "src/registry": row("base rpc services store", "protobuf posix"),
+    "src/registry": row("base rpc services snapshot store", "protobuf posix"),
     "plugin": row("", "protobuf posix", ""),
-    "apps": row("base registry", "protobuf posix"),
+    "apps": row("base registry snapshot", "protobuf posix"),
     "examples": row("", "protobuf posix"),
 }
 

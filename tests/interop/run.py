@@ -19,7 +19,7 @@ import sys
 import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
-CASES = re.findall(r"CASE\((\w+)\)[,}]", (HERE / "minigrpc" / "client.cc").read_text(encoding="utf-8"))
+CASES = re.findall(r"^  CASE\((\w+)\)", (HERE / "cpp_client.h").read_text(encoding="utf-8"), re.MULTILINE)
 PEERS = ["grpcpp", "python", "go", "node"]
 CLIENT_TIMEOUT_S = 120
 START_TIMEOUT_S = 30

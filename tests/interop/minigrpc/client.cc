@@ -4,12 +4,11 @@
 #include <minigrpc/channel.h>
 #include <minigrpc/runtime.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "Prod.minigrpc.h"
+#include "cpp_client.h"
 #include "peer.minigrpc.h"
 
 // Ends the case with what was expected; a case returns why it failed, or nothing.
@@ -34,20 +33,6 @@ CallOptions options(milliseconds timeout = milliseconds(20'000)) {
   CallOptions result;
   result.timeout = timeout;
   return result;
-}
-
-std::string pattern(std::size_t size) {
-  std::string bytes(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i % 251);
-  return bytes;
-}
-
-Request request_of(std::string payload, int response_count = 0, int response_size = 0) {
-  Request request;
-  request.set_payload(std::move(payload));
-  request.set_response_count(response_count);
-  request.set_response_size(response_size);
-  return request;
 }
 
 // Asks the server until it has seen the named call end, for five seconds.
@@ -429,48 +414,19 @@ Task<std::string> prod(Fixture& fixture) {
   co_return "";
 }
 
-struct Case {
-  const char* name;
-  Task<std::string> (*run)(Fixture&);
-};
-#define CASE(name) {#name, name}
-constexpr Case kCases[] = {
-    CASE(empty_unary),        CASE(large_unary),         CASE(response_too_large),
-    CASE(request_too_large),  CASE(server_streaming),    CASE(empty_server_stream),
-    CASE(flow_control),       CASE(client_streaming),    CASE(empty_client_stream),
-    CASE(ping_pong),          CASE(half_close),          CASE(metadata_repeated),
-    CASE(metadata_binary),    CASE(status_codes),        CASE(status_message),
-    CASE(status_details),     CASE(status_after_messages), CASE(status_before_end_of_requests),
-    CASE(missing_method),     CASE(missing_service),     CASE(deadline_exceeded),
-    CASE(deadline_seen),      CASE(cancel_unary),        CASE(cancel_server_stream),
-    CASE(cancel_bidi),        CASE(concurrent),          CASE(prod),
-};
+#define CASE(name) {#name, name},
+constexpr Case<Task<std::string>(Fixture&)> kCases[] = {MINIGRPC_INTEROP_CASES(CASE)};
 
 int run(const std::string& target, const std::vector<std::string>& only) {
   Runtime runtime;
   const Channel channel(runtime, target);
   Fixture fixture{runtime, channel};
-  bool all_passed = true;
-  for (const Case& one : kCases) {
-    if (!only.empty() && std::find(only.begin(), only.end(), one.name) == only.end()) continue;
-    const std::string why = sync_wait(one.run(fixture));
-    if (why.empty())
-      std::printf("ok %s\n", one.name);
-    else
-      std::printf("FAIL %s: %s\n", one.name, why.c_str());
-    std::fflush(stdout);
-    all_passed = all_passed && why.empty();
-  }
-  return all_passed ? 0 : 1;
+  return run_cases(kCases, only, [&fixture](auto* run) { return sync_wait(run(fixture)); });
 }
 
 }  // namespace
 }  // namespace minigrpc::interop
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: peer_client HOST:PORT [CASE ...]\n");
-    return 2;
-  }
-  return minigrpc::interop::run(argv[1], std::vector<std::string>(argv + 2, argv + argc));
+  return minigrpc::interop::client_main(argc, argv, minigrpc::interop::run);
 }

@@ -28,6 +28,9 @@ struct Given {
   std::string max_request_bytes = "1572864";
   std::string progress_interval = "10m";
   std::string debug = "false";
+  std::string cors = "*";
+  std::string host_whitelist = "*";
+  std::string grpc_gateway = "true";
   std::string snapshot_count = "0";
   std::string restore;
   std::string skip_hash_check = "false";
@@ -56,6 +59,10 @@ constexpr std::array kFlags{
     FlagRow{"max-request-bytes", &Given::max_request_bytes, "Size of one request.  [1572864]"},
     FlagRow{"experimental-watch-progress-notify-interval", &Given::progress_interval,
             "How often a silent watcher that asked for it hears of progress.  [10m]"},
+    FlagRow{"enable-grpc-gateway", &Given::grpc_gateway, "Serve etcd's JSON gateway below /v3.  [true]", true},
+    FlagRow{"cors", &Given::cors, "Origins whose pages may ask by HTTP, with commas; * is any.  [*]"},
+    FlagRow{"host-whitelist", &Given::host_whitelist,
+            "Host names under which HTTP is answered, with commas; * is any.  [*]"},
     FlagRow{"snapshot-count", &Given::snapshot_count,
             "After so many transactions, save a snapshot to DATA_DIR/snapshots, and keep the newest five; 0: never.  [0]"},
     FlagRow{"restore", &Given::restore,
@@ -273,6 +280,9 @@ Status finish(const Given& given, Flags& flags) {
   if (Status status = parse_number("snapshot-count", given.snapshot_count, &registry.snapshot_count); !status.ok())
     return status;
   if (Status status = finish_restore(given, flags); !status.ok()) return status;
+  registry.http_gateway = is_true(given.grpc_gateway);
+  registry.cors = split_commas(given.cors);
+  registry.host_whitelist = split_commas(given.host_whitelist);
   const Result<std::chrono::milliseconds> interval =
       parse_duration("experimental-watch-progress-notify-interval", given.progress_interval);
   if (!interval) return interval.error();

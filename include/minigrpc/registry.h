@@ -56,6 +56,11 @@ struct RegistryOptions {
   std::size_t request_size_max = 1536 * 1024;
   // How often a watcher that asked for progress notifications hears one, when nothing else comes.
   std::chrono::milliseconds watch_progress_interval{600'000};
+  // The JSON gateway of etcd, below /v3. Without it the port still serves /health, /metrics and /version.
+  bool http_gateway = true;
+  // Origins whose pages may ask by HTTP, and host names under which we answer it; "*": any.
+  std::vector<std::string> cors{"*"};
+  std::vector<std::string> host_whitelist{"*"};
   // After so many transactions a copy goes to data_dir/snapshots, an etcd snapshot; the newest five are kept. 0: none.
   std::int64_t snapshot_count = 0;
   LogSink log{};

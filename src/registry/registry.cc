@@ -7,6 +7,7 @@
 
 #include "registry/cluster_service.h"
 #include "registry/hot_copies.h"
+#include "registry/http_gateway.h"
 #include "registry/kv_service.h"
 #include "registry/lease_service.h"
 #include "registry/lock_service.h"
@@ -22,6 +23,8 @@ namespace {
 
 // As etcd: the request's own bound, and room for what surrounds it.
 constexpr std::size_t kMessageOverheadMax = 512 * 1024;
+// What the gateway takes of an answer of our own; other clients have bounds of theirs.
+constexpr std::size_t kOwnMessageMax = std::size_t{1} << 30;
 
 // A port that is in use is the most common reason not to start: say which, and what to do.
 Status explain_listen(const std::string& address, const Status& status) {
@@ -42,7 +45,7 @@ std::string url_of(const std::string& address) {
 
 class RegistryImpl {
  public:
-  RegistryImpl(Runtime& runtime, std::unique_ptr<Member> member)
+  RegistryImpl(Runtime& runtime, std::unique_ptr<Member> member, std::unique_ptr<LoopbackDirectory> loopback)
       : member_(std::move(member)),
         kv_(*member_),
         watch_(*member_, runtime),
@@ -51,10 +54,13 @@ class RegistryImpl {
         cluster_(*member_),
         maintenance_(*member_, runtime),
         background_(runtime),
+        loopback_(std::move(loopback)),
+        own_services_(runtime, loopback_->address(), {.received_message_size_max = kOwnMessageMax}),
         server_(runtime, {.received_message_size_max = member_->options().request_size_max + kMessageOverheadMax}) {
     for (Service* service : std::initializer_list<Service*>{&kv_, &watch_, &lease_, &lock_, &cluster_, &maintenance_,
                                                             &health_.service()})
       server_.add(*service);
+    server_.impl().set_other_protocol(std::make_unique<HttpGateway>(*member_, own_services_));
     const RegistryOptions& options = member_->options();
     if (options.snapshot_count <= 0 || options.data_dir.empty()) return;
     hot_copies_.emplace(*member_, runtime, options.snapshot_count);
@@ -71,7 +77,7 @@ class RegistryImpl {
       if (advertise_addresses) urls.push_back(url_of(addresses_.back()));
     }
     member_->set_client_urls(std::move(urls));
-    return Status();
+    return server_.listen(loopback_->address()).status();
   }
 
   Task<void> shutdown(std::chrono::nanoseconds grace) {
@@ -99,6 +105,8 @@ class RegistryImpl {
   std::vector<std::string> addresses_;
   std::optional<HotCopies> hot_copies_;
   TaskScope background_;
+  const std::unique_ptr<LoopbackDirectory> loopback_;
+  Channel own_services_;  // the gateway's way to them
   Server server_;  // last: its calls end before what they use
 };
 
@@ -107,7 +115,9 @@ class RegistryImpl {
 Result<std::unique_ptr<Registry>> Registry::start(Runtime& runtime, RegistryOptions options) {
   Result<std::unique_ptr<registry::Member>> member = registry::Member::open(options);
   if (!member) return std::move(member).error();
-  auto impl = std::make_unique<registry::RegistryImpl>(runtime, *std::move(member));
+  auto loopback = registry::LoopbackDirectory::make(options.data_dir);
+  if (!loopback) return std::move(loopback).error();
+  auto impl = std::make_unique<registry::RegistryImpl>(runtime, *std::move(member), *std::move(loopback));
   if (Status status = impl->listen(); !status.ok()) return status;
   return std::unique_ptr<Registry>(new Registry(std::move(impl)));
 }

@@ -40,7 +40,7 @@ MAP = {
     "src/snapshot": row("base bbolt store", "protobuf openssl posix", VALUES),
     "src/etcd": row("base rpc", "protobuf posix"),
     "src/discovery": row("base etcd rpc", "protobuf posix boost/json"),
-    "src/registry": row("base rpc services snapshot store", "protobuf posix"),
+    "src/registry": row("base net rpc services snapshot store", "protobuf posix"),
     "plugin": row("", "protobuf posix", ""),
     "apps": row("base registry snapshot", "protobuf posix"),
     "examples": row("", "protobuf posix"),

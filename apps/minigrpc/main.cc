@@ -18,8 +18,10 @@ std::vector<Verb> all_verbs() {
                          lease_revoke_verb, lease_time_to_live_verb, lease_list_verb, lease_keep_alive_verb,
                          services_verb, call_verb, member_list_verb, endpoint_status_verb,
                          endpoint_health_verb, endpoint_hashkv_verb, compaction_verb, snapshot_save_verb,
-                         snapshot_status_verb, snapshot_restore_verb, version_verb})
+                         snapshot_status_verb, snapshot_restore_verb, alarm_list_verb, alarm_disarm_verb,
+                         defrag_verb, move_leader_verb, version_verb})
     verbs.push_back(make());
+  for (Verb& verb : auth_verbs()) verbs.push_back(std::move(verb));
   return verbs;
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "endpoints.h"
 #include "etcd/api/maintenance.minigrpc.h"
 #include "invocation.h"
 #include "verbs.h"
@@ -21,20 +22,6 @@ int member_list(Invocation& invocation, const Arguments& arguments) {
   if (!response) return invocation.fail(response.error());
   invocation.printer().members(*response);
   return 0;
-}
-
-// As the user wrote them, or, with --cluster, as the members announce them.
-Result<std::vector<std::string>> wanted_endpoints(Invocation& invocation, bool cluster) {
-  if (!cluster) return invocation.globals().endpoints;
-  Result<etcd::MemberListResponse> response = sync_wait(invocation.client().MemberList());
-  if (!response)
-    return Status(response.error().code(),
-                  "failed to fetch endpoints from the cluster's member list: " + response.error().message(),
-                  {}, response.error().origin());
-  std::vector<std::string> endpoints;
-  for (const etcd::Member& member : response->members)
-    endpoints.insert(endpoints.end(), member.client_urls.begin(), member.client_urls.end());
-  return endpoints;
 }
 
 int endpoint_status(Invocation& invocation, bool cluster, const Arguments&) {
@@ -130,6 +117,19 @@ int endpoint_hashkv(Invocation& invocation, bool cluster, std::int64_t revision)
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> wanted_endpoints(Invocation& invocation, bool cluster) {
+  if (!cluster) return invocation.globals().endpoints;
+  Result<etcd::MemberListResponse> response = sync_wait(invocation.client().MemberList());
+  if (!response)
+    return Status(response.error().code(),
+                  "failed to fetch endpoints from the cluster's member list: " + response.error().message(),
+                  {}, response.error().origin());
+  std::vector<std::string> endpoints;
+  for (const etcd::Member& member : response->members)
+    endpoints.insert(endpoints.end(), member.client_urls.begin(), member.client_urls.end());
+  return endpoints;
+}
 
 Verb member_list_verb() {
   Verb verb{.path = "member list", .arguments = "", .summary = "List the members of the registry"};

@@ -32,6 +32,13 @@ Verb version_verb();
 Verb snapshot_save_verb();
 Verb snapshot_status_verb();
 Verb snapshot_restore_verb();
+// verb_auth.cc: auth, user, role
+std::vector<Verb> auth_verbs();
+// verb_maintenance.cc
+Verb alarm_list_verb();
+Verb alarm_disarm_verb();
+Verb defrag_verb();
+Verb move_leader_verb();
 // verb_services.cc
 Verb services_verb();
 // verb_call.cc

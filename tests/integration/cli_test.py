@@ -221,6 +221,48 @@ class SideBySide(TwoTools):
             self.assertEqual(ours.returncode, theirs.returncode, (broken, ours.stderr, theirs.stderr))
         self.same("txn", "argument")
 
+    def test_users_and_roles(self):
+        if "does not implement" in self.minigrpc.run("auth", "status").stderr:
+            self.skipTest("this registry has no users")
+        for arguments in (["role", "add", "stock"], ["role", "add", "stock"], ["role", "add"],
+                          ["role", "grant-permission", "stock", "readwrite", "k1"],
+                          ["role", "grant-permission", "stock", "read", "a", "b"],
+                          ["role", "grant-permission", "stock", "write", "--prefix", "p/"],
+                          ["role", "grant-permission", "stock", "READ", "--from-key", "z"],
+                          ["role", "grant-permission", "stock", "bad", "k"], ["role", "grant-permission", "stock", "read"],
+                          ["role", "grant-permission", "none", "read", "k"],
+                          ["role", "grant-permission", "stock", "read", "k", "l", "--prefix"],
+                          ["role", "get"], ["role", "get", "none"], ["role", "delete", "none"],
+                          ["user", "add", "anna:secret"], ["user", "add", "anna:secret"], ["user", "add"],
+                          ["user", "add", "robot", "--no-password"], ["user", "add", "otto", "--new-user-password", "x"],
+                          ["user", "grant-role", "anna", "stock"], ["user", "grant-role", "anna", "none"],
+                          ["user", "get", "anna"], ["user", "get", "anna", "--detail"], ["user", "get", "none"],
+                          ["user", "delete", "otto"], ["user", "delete", "otto"], ["user", "grant-role", "anna"]):
+            self.same(*arguments)
+        self.same_in_all_formats("role", "get", "stock")
+        self.same_in_all_formats("role", "list", formats=("simple", "json"))
+        self.same_in_all_formats("user", "list", formats=("simple", "json"))
+        self.same_in_all_formats("user", "get", "anna", formats=("simple", "json"))
+        self.same("user", "add", "eve", "--interactive=false", stdin="secret\n")
+        self.same("user", "passwd", "eve", "--interactive=false", stdin="other\n")
+        for arguments in (["role", "revoke-permission", "stock", "k1"], ["role", "revoke-permission", "stock", "a", "b"],
+                          ["role", "revoke-permission", "stock", "p/", "--prefix"],
+                          ["role", "revoke-permission", "stock", "--from-key", "z"],
+                          ["role", "revoke-permission", "stock", "none"], ["role", "get", "stock"],
+                          ["user", "revoke-role", "anna", "stock"], ["role", "delete", "stock"],
+                          ["auth", "enable"], ["auth", "disable"]):
+            self.same(*arguments)
+
+    def test_maintenance(self):
+        self.same_in_all_formats("alarm", "list", formats=("simple", "json"))
+        self.same("alarm", "disarm")
+        self.same("alarm", "list", "argument")
+        if "does not implement" not in self.minigrpc.run("defrag").stderr:
+            self.same("defrag")
+            self.same("defrag", "--cluster")
+            self.same("move-leader", "1")
+        self.same("move-leader")
+
     def test_lease(self):
         self.same_in_all_formats("lease", "grant", "60")
         self.same("lease", "grant", "60")

@@ -21,6 +21,9 @@ inline constexpr std::uint32_t kConnectionWindowSize = 8u << 20;
 // long tokens still fit.
 inline constexpr std::uint32_t kHeaderListSizeMax = 64u << 10;
 
+// Streams that a connection remembers to have reset: memory, where a client has all its streams reset.
+inline constexpr std::size_t kResetStreamsMax = 64;
+
 // Bytes gathered for one write to a socket; more stays queued in its streams, where flow control sees it.
 inline constexpr std::size_t kOutputSizeMax = 256u << 10;
 // Capacity that an idle connection's output keeps: memory of many idle connections.

@@ -90,7 +90,7 @@ void StoredHeaders::view(std::vector<HeaderView>& out) const {
 void Stream::reset() {
   user = nullptr;
   id_ = 0;
-  request_sent_ = deferred_ = end_queued_ = body_open_ = refused_ = wants_writable_ = request_begun_ = false;
+  request_sent_ = answered_ = deferred_ = end_queued_ = body_open_ = refused_ = wants_writable_ = request_begun_ = false;
   body_left_ = -1;
   header_size_ = 0;
   queued_size_ = 0;
@@ -125,6 +125,7 @@ struct Callbacks {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && connection.role_ == Role::kServer) {
       Stream* stream = connection.new_stream();
       stream->id_ = frame->hd.stream_id;
+      connection.last_received_id_ = stream->id_;
       nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
     }
     if (Stream* stream = stream_of(session, frame->hd.stream_id)) connection.begin_headers(*stream);
@@ -229,9 +230,11 @@ struct Callbacks {
   }
 
   static int on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     const std::int32_t id = frame->hd.stream_id;
-    if (self(user).role_ == Role::kClient) {
+    const bool server = self(user).role_ == Role::kServer;
+    if (server && frame->hd.type == NGHTTP2_RST_STREAM) self(user).reset_streams_.add(id);
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    if (!server) {
       if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
       if (Stream* stream = stream_of(session, id)) stream->request_sent_ = true;
       return 0;
@@ -382,7 +385,17 @@ bool Connection::accept_data(Stream& stream, std::size_t size, bool end_stream) 
   return false;
 }
 
+// A frame on a stream that is over, or that was passed over: nghttp2 says nothing of it, since it forgets such streams.
+void Connection::check_frame(std::uint8_t type, std::int32_t id) {
+  if (id == 0 || id > settled_id_ || nghttp2_session_find_stream(session_, id) != nullptr) return;
+  if (type == NGHTTP2_RST_STREAM) reset_streams_.remove(id);
+  const bool matters = type == NGHTTP2_DATA || type == NGHTTP2_HEADERS;
+  if (matters && !reset_streams_.may_have(id)) nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
+}
+
 std::optional<Error> Connection::receive(std::span<const std::byte> bytes) {
+  if (role_ == Role::kServer)
+    frame_headers_.feed(bytes, [this](std::uint8_t type, std::int32_t id) { check_frame(type, id); });
   const ssize_t used =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (used >= 0) return std::nullopt;
@@ -444,6 +457,7 @@ void Connection::submit_response(Stream& stream, std::span<const HeaderView> hea
   const NameValues& converted = name_values(headers);
   nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = Callbacks::read_body};
   stream.body_open_ = !end_stream;
+  stream.answered_ = true;
   must(nghttp2_submit_response(session_, stream.id_, converted.data(), converted.size(), end_stream ? nullptr : &body),
        "submit_response");
 }
@@ -501,7 +515,10 @@ std::span<const std::byte> Connection::output() {
       // Only memory or a misuse of ours ends here.
       detail::contract_violation(nghttp2_strerror(static_cast<int>(size)));
     }
-    if (size == 0) break;
+    if (size == 0) {
+      settled_id_ = last_received_id_;
+      break;
+    }
     const auto* begin = reinterpret_cast<const std::byte*>(bytes);
     output_.insert(output_.end(), begin, begin + size);
   }

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "base/header_view.h"
+#include "h2/frame_headers.h"
+#include "h2/reset_streams.h"
 
 struct nghttp2_session;
 
@@ -75,6 +77,8 @@ class Stream {
   std::size_t queued_size() const { return queued_size_; }
   // Whether the request's headers have gone out: a server may have seen it (client side).
   bool request_sent() const { return request_sent_; }
+  // Whether a response was submitted (server side).
+  bool answered() const { return answered_; }
 
   void* user = nullptr;  // the owner's; set it when the stream appears
 
@@ -86,6 +90,7 @@ class Stream {
 
   std::int32_t id_ = 0;
   bool request_sent_ = false;
+  bool answered_ = false;
   bool deferred_ = false;      // nghttp2 waits for resume_data
   bool end_queued_ = false;    // END_STREAM or trailers follow the queued bytes
   bool body_open_ = false;     // a data provider is installed
@@ -181,6 +186,7 @@ class Connection {
   void begin_headers(Stream& stream);
   void refuse(Stream& stream, ErrorCode code);
   bool accept_block(Stream& stream, bool end_stream);
+  void check_frame(std::uint8_t type, std::int32_t id);
   bool accept_data(Stream& stream, std::size_t size, bool end_stream);
   void add_event(Event event) { events_.push_back(event); }
   void release_taken();
@@ -190,6 +196,12 @@ class Connection {
   Role role_;
   std::uint32_t header_list_size_max_;
   std::size_t stream_count_ = 0;
+
+  // Server: what is over for both sides. nghttp2 could remember closed streams instead, at half a KiB each.
+  std::int32_t last_received_id_ = 0;
+  std::int32_t settled_id_ = 0;  // the last one received before the latest output: by now its reset has gone out
+  ResetStreams reset_streams_;
+  FrameHeaders frame_headers_{24};  // behind the client's preface (RFC 9113, 3.4)
 
   std::vector<Event> events_;
   std::vector<Event> taken_;

@@ -232,6 +232,57 @@ TEST_P(ConnectionTest, StreamsAreReused) {
   EXPECT_EQ(server.connection.stream_count(), 0u);
 }
 
+// Frames that no connection of ours would send.
+std::string data_frame(char stream_id) { return std::string("\0\0\1\0\0\0\0\0", 8) + stream_id + "x"; }
+std::string reset_frame(char stream_id) {
+  return std::string("\0\0\4\3\0\0\0\0", 8) + stream_id + std::string("\0\0\0\x8", 4);
+}
+
+TEST_P(ConnectionTest, AFrameOnAStreamThatIsOverEndsTheConnection) {
+  request(true);
+  exchange();
+  respond(true);
+  exchange();
+  EXPECT_TRUE(server.connection.alive());
+  const std::string late = data_frame(1);
+  server.connection.receive(std::as_bytes(std::span(late)));
+  exchange();
+  EXPECT_EQ(client.log.back(), "goaway 1");
+  EXPECT_FALSE(server.connection.alive());
+}
+
+TEST_P(ConnectionTest, WhatWasUnderWayToAStreamThatWeResetIsIgnored) {
+  request(false);
+  exchange();
+  respond(true);
+  exchange();
+  const std::string under_way = data_frame(1);
+  server.connection.receive(std::as_bytes(std::span(under_way)));
+  exchange();
+  EXPECT_TRUE(server.connection.alive());
+  // Once the client has reset it as well it knows.
+  const std::string reset = reset_frame(1);
+  server.connection.receive(std::as_bytes(std::span(reset)));
+  server.connection.receive(std::as_bytes(std::span(under_way)));
+  exchange();
+  EXPECT_FALSE(server.connection.alive());
+}
+
+TEST(ResetStreamsTest, ForgetsInFavourOfThePeer) {
+  ResetStreams streams;
+  const auto count = static_cast<std::int32_t>(limits::kResetStreamsMax);
+  for (std::int32_t i = 0; i < count; ++i) streams.add(2 * i + 101);
+  EXPECT_TRUE(streams.may_have(101));
+  EXPECT_FALSE(streams.may_have(99));
+  EXPECT_FALSE(streams.may_have(102));
+  streams.add(1001);
+  EXPECT_TRUE(streams.may_have(1001));
+  EXPECT_TRUE(streams.may_have(101));
+  EXPECT_TRUE(streams.may_have(99));  // nobody knows any more
+  streams.remove(103);
+  EXPECT_FALSE(streams.may_have(103));
+}
+
 INSTANTIATE_TEST_SUITE_P(Pieces, ConnectionTest, testing::Values(1u, 7u, 1u << 20),
                          [](const auto& piece) { return "Of" + std::to_string(piece.param); });
 

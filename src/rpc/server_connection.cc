@@ -133,16 +133,18 @@ void ServerConnection::process(const h2::Event& event) {
   auto* call = event.stream != nullptr ? static_cast<ServerCallCore*>(event.stream->user) : nullptr;
   switch (event.kind) {
     case h2::EventKind::kHeaders:
-      if (call == nullptr)
-        begin_call(event);
-      else  // request trailers: gRPC has none, but their end counts
+      if (call != nullptr)  // request trailers: gRPC has none, but their end counts
         call->on_data({}, event.end_stream);
+      else if (!event.stream->answered())
+        begin_call(event);
+      else if (event.end_stream)
+        h2_.end(*event.stream);
       break;
     case h2::EventKind::kData:
       if (call != nullptr)
         call->on_data(event.data, event.end_stream);
       else
-        h2_.consume(*event.stream, event.data.size());
+        drop_data(event);
       break;
     case h2::EventKind::kWritable:
       if (call != nullptr) call->on_writable();
@@ -168,9 +170,9 @@ void ServerConnection::process(const h2::Event& event) {
 void ServerConnection::begin_call(const h2::Event& event) {
   h2::Stream& stream = *event.stream;
   RequestHeaders request = read_request(h2_.headers(event));
-  if (request.method != "POST") return refuse_http(stream, "405", "gRPC calls are POST requests\n");
+  if (request.method != "POST") return refuse_http(event, "405", "gRPC calls are POST requests\n");
   if (!wire::grpc_content_subtype(request.content_type))
-    return refuse_http(stream, "415", "this server speaks gRPC: content-type application/grpc\n");
+    return refuse_http(event, "415", "this server speaks gRPC: content-type application/grpc\n");
   if (!request.problem.ok()) return refuse(stream, request.problem);
   const BoundMethod* bound = server_->find(request.path);
   if (bound == nullptr) return refuse(stream, unknown_method(*server_, request.path));
@@ -198,11 +200,19 @@ void ServerConnection::refuse(h2::Stream& stream, const Status& status) {
   h2_.submit_response(stream, headers.views(), true);
 }
 
-void ServerConnection::refuse_http(h2::Stream& stream, std::string_view http_status, std::string_view text) {
+// The answer ends when the request does: until then it may turn out to be malformed, which counts for more.
+void ServerConnection::refuse_http(const h2::Event& request, std::string_view http_status, std::string_view text) {
+  h2::Stream& stream = *request.stream;
   const HeaderView headers[] = {{":status", http_status}, {"content-type", "text/plain"}};
   h2_.submit_response(stream, headers, false);
   h2_.send(stream, Buffer::copy_of(text));
-  h2_.end(stream);
+  if (request.end_stream) h2_.end(stream);
+}
+
+// Of a request that was refused.
+void ServerConnection::drop_data(const h2::Event& event) {
+  h2_.consume(*event.stream, event.data.size());
+  if (event.end_stream) h2_.end(*event.stream);
 }
 
 // ---- writing ----

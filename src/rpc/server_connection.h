@@ -51,7 +51,8 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   void process(const h2::Event& event);
   void begin_call(const h2::Event& event);
   void refuse(h2::Stream& stream, const Status& status);
-  void refuse_http(h2::Stream& stream, std::string_view http_status, std::string_view text);
+  void refuse_http(const h2::Event& request, std::string_view http_status, std::string_view text);
+  void drop_data(const h2::Event& event);
   void linger();
   void close();
 

@@ -162,8 +162,9 @@ void ClientCallCore::attach(ClientConnection& connection) {
   const Status legal = fields.add_metadata(options_.metadata);
   detail::require(legal.ok(), "metadata was checked at the call's begin");
 
-  const bool bodiless = replay_.empty() && half_closed_;
-  h2::Stream* stream = connection.h2().submit_request(fields.views(), bodiless, this);
+  // Never END_STREAM on the headers: a request ends with a DATA frame, if an empty one (grpc: doc/PROTOCOL-HTTP2.md,
+  // Requests). grpc-go waits for it.
+  h2::Stream* stream = connection.h2().submit_request(fields.views(), false, this);
   if (stream == nullptr) return channel_->start_call(*this);  // its ids are used up: another one
   connection_ = &connection;
   stream_ = stream;
@@ -175,7 +176,7 @@ void ClientCallCore::attach(ClientConnection& connection) {
     replay_.clear();
     replayable_ = false;
   }
-  if (half_closed_ && !bodiless) connection.h2().end(*stream);
+  if (half_closed_) connection.h2().end(*stream);
   if (sending_ != nullptr && stream->queued_size() <= limits::kStreamQueuedSizeMax)
     complete(*std::exchange(sending_, nullptr));
   else if (sending_ != nullptr)

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.h"
 
@@ -26,12 +27,21 @@ Loop::Loop()
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-Loop::~Loop() {
-  stop();
-  if (thread_.joinable()) thread_.join();
+Loop::~Loop() { stop(); }
+
+void Loop::stop() {
+  if (!thread_.joinable()) return;
+  io_.stop();
+  thread_.join();
 }
 
-void Loop::stop() { io_.stop(); }
+bool Loop::drain() {
+  Loop* const before = std::exchange(t_current, this);
+  io_.restart();
+  const bool ran = io_.poll() != 0;
+  t_current = before;
+  return ran;
+}
 
 void Loop::run() {
   t_current = this;

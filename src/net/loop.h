@@ -1,6 +1,6 @@
 // Loop: one event loop and the thread that runs it. Connections and the tasks they serve live on one loop each.
 //
-// Thread rule: post() and stop() from any thread, the rest on the loop.
+// Thread rule: post() from any thread, stop() and drain() by the owner, the rest on the loop.
 #pragma once
 
 #include <minigrpc/context.h>
@@ -34,7 +34,7 @@ class Loop final : public Executor {
  public:
   // Starts the thread.
   Loop();
-  // Joins it; what was posted and has not run is dropped.
+  // Stops it first.
   ~Loop();
 
   void post(std::coroutine_handle<> coroutine) override {
@@ -47,7 +47,10 @@ class Loop final : public Executor {
   bool is_current() const override { return current() == this; }
   // The loop of the calling thread, or null.
   static Loop* current();
+  // Ends the thread, at the end of the handler that runs; not from the loop itself. Again does nothing.
   void stop();
+  // Once stopped: runs what was posted meanwhile on the calling thread, until nothing is left. False: nothing was.
+  bool drain();
 
   boost::asio::io_context& io() { return io_; }
   static TimePoint now() { return std::chrono::steady_clock::now(); }

@@ -6,6 +6,8 @@
 
 #include <thread>
 
+#include "rpc/runtime_impl.h"
+
 namespace minigrpc {
 namespace {
 
@@ -63,6 +65,21 @@ TEST(AsyncEvent, AWaitEndsByWhatComesFirst) {
   event.set();
   EXPECT_TRUE(sync_wait(std::move(waiting)));
   EXPECT_TRUE(sync_wait(event.wait_until(runtime, now() - 1h))) << "what is set already wins";
+}
+
+// Goes from loop to loop.
+void hop(rpc::RuntimeImpl& runtime, int& left) {
+  if (--left == 0) return;
+  runtime.loops()[static_cast<std::size_t>(left % 2)]->post([&runtime, &left] { hop(runtime, left); });
+}
+
+TEST(Runtime, RunsWhatWasPostedLast) {
+  int left = 10'000;
+  {
+    Runtime runtime({.loops = 2});
+    hop(runtime.impl(), left);
+  }
+  EXPECT_EQ(left, 0);
 }
 
 }  // namespace

@@ -10,13 +10,16 @@ namespace rpc {
 
 // ---- WorkerPool ----
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { finish(); }
+
+void WorkerPool::finish() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void WorkerPool::submit(std::function<void()> work) {
@@ -52,8 +55,15 @@ RuntimeImpl::RuntimeImpl(const RuntimeOptions& options) : workers_(options.block
   add_builtin_resolvers(*this);
 }
 
+// What was posted last runs here, on no thread but this one: it holds calls, connections and tasks, which would stay
+// for ever if it were dropped. It may post on, to other loops too.
 RuntimeImpl::~RuntimeImpl() {
+  workers_.finish();
   for (auto& loop : loops_) loop->stop();
+  for (bool ran = true; ran;) {
+    ran = false;
+    for (auto& loop : loops_) ran = loop->drain() || ran;
+  }
 }
 
 void RuntimeImpl::settle() {

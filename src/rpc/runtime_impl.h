@@ -26,6 +26,8 @@ class WorkerPool {
   explicit WorkerPool(unsigned threads_max) : threads_max_(threads_max == 0 ? 1 : threads_max) {}
   ~WorkerPool();
   void submit(std::function<void()> work);
+  // Does what was submitted, and ends the threads.
+  void finish();
 
  private:
   void run();

@@ -391,6 +391,9 @@ void ClientCallCore::on_closed(std::uint32_t error_code, bool unseen) {
   connection_ = nullptr;
   if (retry(unseen)) return;
   if (error_code == 0) return end(wire::status_from_trailers({}, http_status_));
+  // Some servers reset a stream whose deadline has passed, which may arrive before our own timer is seen to.
+  if (wire::status_code_from_http2_error(error_code) == StatusCode::kCancelled && net::Loop::now() >= deadline_)
+    return end(Status(StatusCode::kDeadlineExceeded, "the deadline passed before the answer came"));
   end(Status(wire::status_code_from_http2_error(error_code),
              "the server reset the stream: " + std::string(wire::http2_error_name(error_code))));
 }

@@ -27,6 +27,11 @@ struct Given {
   std::string max_txn_ops = "128";
   std::string max_request_bytes = "1572864";
   std::string progress_interval = "10m";
+  std::string compaction_mode = "periodic";
+  std::string compaction_retention = "0";
+  std::string auth_token = "simple";
+  std::string auth_token_ttl = "300";
+  std::string bcrypt_cost = "10";
   std::string debug = "false";
   std::string cors = "*";
   std::string host_whitelist = "*";
@@ -59,6 +64,14 @@ constexpr std::array kFlags{
     FlagRow{"max-request-bytes", &Given::max_request_bytes, "Size of one request.  [1572864]"},
     FlagRow{"experimental-watch-progress-notify-interval", &Given::progress_interval,
             "How often a silent watcher that asked for it hears of progress.  [10m]"},
+    FlagRow{"auto-compaction-mode", &Given::compaction_mode,
+            "What --auto-compaction-retention counts: periodic, time; revision, revisions.  [periodic]"},
+    FlagRow{"auto-compaction-retention", &Given::compaction_retention,
+            "How much history stays: 1h or 30m (a bare number is hours), or a number of revisions; 0 keeps all.  [0]"},
+    FlagRow{"auth-token", &Given::auth_token,
+            "What users who signed in show: simple, or jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=5m.  [simple]"},
+    FlagRow{"auth-token-ttl", &Given::auth_token_ttl, "Seconds for which a simple token lives unused.  [300]"},
+    FlagRow{"bcrypt-cost", &Given::bcrypt_cost, "Work for each password, 4 to 31: each step doubles it.  [10]"},
     FlagRow{"enable-grpc-gateway", &Given::grpc_gateway, "Serve etcd's JSON gateway below /v3.  [true]", true},
     FlagRow{"cors", &Given::cors, "Origins whose pages may ask by HTTP, with commas; * is any.  [*]"},
     FlagRow{"host-whitelist", &Given::host_whitelist,
@@ -112,10 +125,7 @@ constexpr std::array kRefusals{
     Refusal{"force-new-cluster", kNoCluster},
     Refusal{"config-file", "give its settings as flags, or as ETCD_… environment variables"},
     Refusal{"wal-dir", "there is no write-ahead log: put --data-dir on the fast disk"},
-    Refusal{"auto-compaction-mode", "minigrpcd does not compact by itself: run `etcdctl compaction` from a timer"},
-    Refusal{"auto-compaction-retention", "minigrpcd does not compact by itself: run `etcdctl compaction` from a timer"},
     Refusal{"listen-metrics-urls", "minigrpcd serves no metrics"},
-    Refusal{"auth-token", "minigrpcd has no users and passwords"},
 };
 
 Status bad(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
@@ -206,6 +216,32 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view flag, std::str
   return std::chrono::milliseconds(static_cast<std::int64_t>(number * factor));
 }
 
+// etcd's rule: a bare number is hours, or revisions.
+Status parse_retention(const Given& given, minigrpc::RegistryOptions* registry) {
+  const std::string& text = given.compaction_retention;
+  const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  std::int64_t number = 0;
+  if (is_number)
+    if (Status status = parse_number("auto-compaction-retention", text, &number); !status.ok()) return status;
+  if (given.compaction_mode == "revision") {
+    if (!is_number) return bad("--auto-compaction-retention=" + text + ": in mode revision it is a number of revisions");
+    registry->compaction_retention_revisions = number;
+    return Status();
+  }
+  if (given.compaction_mode != "periodic")
+    return bad("invalid value \"" + given.compaction_mode +
+               "\" for flag -auto-compaction-mode: it is periodic or revision");
+  if (is_number) {
+    if (number > 1'000'000) return bad("--auto-compaction-retention=" + text + ": so many hours are never");
+    registry->compaction_retention = std::chrono::hours(number);
+    return Status();
+  }
+  const Result<std::chrono::milliseconds> duration = parse_duration("auto-compaction-retention", text);
+  if (!duration) return duration.error();
+  registry->compaction_retention = *duration;
+  return Status();
+}
+
 Result<minigrpc::LogLevel> parse_level(std::string_view text) {
   if (text == "debug") return minigrpc::LogLevel::kDebug;
   if (text == "info") return minigrpc::LogLevel::kInfo;
@@ -287,6 +323,16 @@ Status finish(const Given& given, Flags& flags) {
       parse_duration("experimental-watch-progress-notify-interval", given.progress_interval);
   if (!interval) return interval.error();
   registry.watch_progress_interval = *interval;
+  if (Status status = parse_retention(given, &registry); !status.ok()) return status;
+  registry.auth_token = given.auth_token;
+  std::int64_t ttl_s = 0;
+  if (Status status = parse_number("auth-token-ttl", given.auth_token_ttl, &ttl_s); !status.ok()) return status;
+  if (ttl_s == 0 || ttl_s > 1'000'000'000) return bad("--auth-token-ttl=" + given.auth_token_ttl + ": say some seconds");
+  registry.auth_token_ttl = std::chrono::seconds(ttl_s);
+  std::int64_t cost = 0;
+  if (Status status = parse_number("bcrypt-cost", given.bcrypt_cost, &cost); !status.ok()) return status;
+  if (cost < 4 || cost > 31) return bad("--bcrypt-cost=" + given.bcrypt_cost + ": it is 4 to 31");
+  registry.bcrypt_cost = static_cast<int>(cost);
   return Status();
 }
 

@@ -73,6 +73,16 @@ TEST(FlagsTest, ARestore) {
   EXPECT_EQ(flags.bump_revision, 100);
 }
 
+TEST(FlagsTest, CompactionKeepsATimeOrANumber) {
+  const auto parsed = [](std::vector<std::string> arguments) { return parse(arguments).value().registry; };
+  EXPECT_EQ(parsed({}).compaction_retention.count(), 0);
+  EXPECT_EQ(parsed({"--auto-compaction-retention=2"}).compaction_retention, std::chrono::hours(2));
+  EXPECT_EQ(parsed({"--auto-compaction-retention=90s"}).compaction_retention, std::chrono::seconds(90));
+  const minigrpc::RegistryOptions revisions = parsed({"--auto-compaction-mode=revision", "--auto-compaction-retention=5000"});
+  EXPECT_EQ(revisions.compaction_retention_revisions, 5000);
+  EXPECT_EQ(revisions.compaction_retention.count(), 0);
+}
+
 TEST(FlagsTest, TheEnvironmentCountsLess) {
   const std::map<std::string, std::string> variables{{"ETCD_NAME", "env"}, {"ETCD_DATA_DIR", "/env"}};
   const Flags flags = parse({"--name", "flag"}, variables).value();
@@ -115,7 +125,11 @@ INSTANTIATE_TEST_SUITE_P(
                       Refused{{"--skip-hash-check"}, "need --restore"},
                       Refused{{"--cert-file", "x"}, "cleartext only"},
                       Refused{{"--peer-cert-file", "x"}, "run etcd"},
-                      Refused{{"--auto-compaction-retention=1h"}, "etcdctl compaction"}));
+                      Refused{{"--auto-compaction-mode=daily"}, "periodic or revision"},
+                      Refused{{"--auto-compaction-mode=revision", "--auto-compaction-retention=1h"}, "revisions"},
+                      Refused{{"--auto-compaction-retention=1y"}, "a duration such as"},
+                      Refused{{"--auth-token-ttl=0"}, "say some seconds"},
+                      Refused{{"--bcrypt-cost=3"}, "4 to 31"}));
 
 }  // namespace
 }  // namespace minigrpcd

@@ -63,6 +63,16 @@ struct RegistryOptions {
   std::vector<std::string> host_whitelist{"*"};
   // After so many transactions a copy goes to data_dir/snapshots, an etcd snapshot; the newest five are kept. 0: none.
   std::int64_t snapshot_count = 0;
+  // History is compacted by itself: what is older than this, or more than so many revisions back. 0: it is not.
+  std::chrono::milliseconds compaction_retention{0};
+  std::int64_t compaction_retention_revisions = 0;
+  // Who has signed in shows a random word ("simple"), or a signed token:
+  // "jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=5m".
+  std::string auth_token = "simple";
+  // Of simple tokens, counted from their last use.
+  std::chrono::milliseconds auth_token_ttl{300'000};
+  // Work for each password, 4 to 31: each step doubles it.
+  int bcrypt_cost = 10;
   LogSink log{};
 };
 

@@ -138,7 +138,11 @@ struct ResponseOpVisitor {
   void operator()(store::RangeResult& result) const { fill(result, op->mutable_response_range()); }
   void operator()(store::PutResult& result) const { fill(result, op->mutable_response_put()); }
   void operator()(store::DeleteRangeResult& result) const { fill(result, op->mutable_response_delete_range()); }
-  void operator()(std::unique_ptr<store::TxnResult>& result) const { fill(*result, op->mutable_response_txn()); }
+  // Its header says nothing: etcd's.
+  void operator()(std::unique_ptr<store::TxnResult>& result) const {
+    to_message(*result, op->mutable_response_txn());
+    op->mutable_response_txn()->mutable_header();
+  }
 
  private:
   template <class StoreResult, class Message>

@@ -18,7 +18,7 @@ store::DeleteRangeRequest to_store(const etcdserverpb::DeleteRangeRequest& reque
 Result<store::TxnRequest> to_store(const etcdserverpb::TxnRequest& request);
 
 // Everything but the response's header; `answer` is empty before. Nested answers get a header that has the revision
-// alone, as etcd's do.
+// alone, as etcd's do; those of nested transactions an empty one.
 void to_message(store::RangeResult& result, etcdserverpb::RangeResponse* answer);
 void to_message(store::PutResult& result, etcdserverpb::PutResponse* answer);
 void to_message(store::DeleteRangeResult& result, etcdserverpb::DeleteRangeResponse* answer);

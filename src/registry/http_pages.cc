@@ -28,7 +28,7 @@ struct Check {
 Result<bool> out_of_space(Member& member) {
   const Result<store::Size> size = member.store().size();
   if (!size) return size.error();
-  return size->in_use_bytes >= size->quota_bytes;
+  return size->full();
 }
 
 // Whether the data can be read.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "etcd/api/kv.minigrpc.h"
+#include "registry/access.h"
 #include "registry/member.h"
 
 namespace minigrpc::registry {
@@ -25,7 +26,7 @@ class KvService final : public etcdserverpb::KV::Handler {
                                                          etcdserverpb::CompactionRequest request) override;
 
  private:
-  Result<etcdserverpb::TxnResponse> read(const store::TxnRequest& request);
+  Result<etcdserverpb::TxnResponse> read(const Access& access, const store::TxnRequest& request);
   Status check_size(const google::protobuf::Message& request) const;
 
   Member& member_;

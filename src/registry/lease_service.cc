@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "registry/access.h"
+
 namespace minigrpc::registry {
 
 namespace {
@@ -19,10 +21,32 @@ Result<store::LeaseInfo> grant(store::WriteBatch& batch, const etcdserverpb::Lea
   }
 }
 
+// Of every lease, since the list names them all: etcd's rule.
+Status may_list(const Access& access, store::Store& store, const std::vector<store::LeaseId>& leases) {
+  const Result<store::ReadView> view = store.read();
+  if (!view) return view.error();
+  for (const store::LeaseId id : leases) {
+    const Result<std::vector<std::string>> keys = view->lease_keys(id);
+    if (!keys) return keys.error();
+    if (Status status = access.may_read_all(*keys); !status.ok()) return status;
+  }
+  return Status();
+}
+
 Task<Status> serve_and_signal(Task<Status> serving, AsyncEvent* over) {
   Status status = co_await serving;
   over->set();
   co_return status;
+}
+
+// Renewing is for who may write all of the lease's keys.
+Status may_renew(const Access& access, store::Store& store, store::LeaseId id) {
+  if (access.may_administer().ok()) return Status();
+  const Result<store::ReadView> view = store.read();
+  if (!view) return view.error();
+  const Result<std::vector<std::string>> keys = view->lease_keys(id);
+  if (!keys) return keys.error();
+  return access.may_write_all(*keys);
 }
 
 // When the call is over by itself, this is without effect; when the registry stops, it wakes who waits for the client.
@@ -35,11 +59,16 @@ Task<void> end_call(Stream* stream, AsyncEvent* over, OpenCalls* calls) {
 
 }  // namespace
 
-Task<Result<etcdserverpb::LeaseGrantResponse>> LeaseService::LeaseGrant(ServerContext&,
+Task<Result<etcdserverpb::LeaseGrantResponse>> LeaseService::LeaseGrant(ServerContext& context,
                                                                         etcdserverpb::LeaseGrantRequest request) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
   store::LeaseInfo info;
   std::int64_t revision = 0;
   auto apply = [&](store::WriteBatch& batch) -> Status {
+    // etcd before 3.6 grants leases to anybody, who can then fill the store.
+    if (Status status = access->signed_in(); !status.ok()) return status;
+    if (Status status = member_.alarms().check(Demand::kSpace); !status.ok()) return status;
     const Result<store::LeaseInfo> granted = grant(batch, request);
     if (!granted) return granted.error();
     info = *granted;
@@ -56,10 +85,15 @@ Task<Result<etcdserverpb::LeaseGrantResponse>> LeaseService::LeaseGrant(ServerCo
   co_return answer;
 }
 
-Task<Result<etcdserverpb::LeaseRevokeResponse>> LeaseService::LeaseRevoke(ServerContext&,
+Task<Result<etcdserverpb::LeaseRevokeResponse>> LeaseService::LeaseRevoke(ServerContext& context,
                                                                           etcdserverpb::LeaseRevokeRequest request) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
   std::int64_t revision = 0;
   auto revoke = [&](store::WriteBatch& batch) -> Status {
+    if (Status status = access->signed_in(); !status.ok()) return status;
+    if (Status status = access->may_revoke(request.id(), batch); !status.ok()) return status;
+    if (Status status = member_.alarms().check(Demand::kChange); !status.ok()) return status;
     const Result<std::int64_t> revoked = batch.lease_revoke(request.id());
     if (!revoked) return revoked.error();
     revision = *revoked;
@@ -73,17 +107,19 @@ Task<Result<etcdserverpb::LeaseRevokeResponse>> LeaseService::LeaseRevoke(Server
   co_return answer;
 }
 
-Task<Status> LeaseService::LeaseKeepAlive(ServerContext&, KeepAliveStream& stream) {
+Task<Status> LeaseService::LeaseKeepAlive(ServerContext& context, KeepAliveStream& stream) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
   AsyncEvent over;
   const OpenCalls::Entry entry(member_.open_calls(), [&over] { over.set(); });
-  Task<Status> serving = serve_and_signal(serve(&stream), &over);
+  Task<Status> serving = serve_and_signal(serve(access->for_stream(), &stream), &over);
   Task<void> ending = end_call(&stream, &over, &member_.open_calls());
   auto both = when_all(std::move(serving), std::move(ending));
   auto outcome = co_await both;
   co_return std::get<0>(std::move(outcome));
 }
 
-Task<Status> LeaseService::serve(KeepAliveStream* stream) {
+Task<Status> LeaseService::serve(Access access, KeepAliveStream* stream) {
   for (;;) {
     auto reading = stream->read();
     std::optional<etcdserverpb::LeaseKeepAliveRequest> request = co_await reading;
@@ -91,7 +127,11 @@ Task<Status> LeaseService::serve(KeepAliveStream* stream) {
 
     const store::LeaseId id = request->id();
     store::LeaseInfo info;
+    etcdserverpb::LeaseKeepAliveResponse answer;
+    // Asked for before: a lease that ends at a later revision was alive at this one.
+    member_.fill(answer.mutable_header(), member_.hub().revision());
     auto renew = [&](store::Store& store) -> Status {
+      if (Status status = may_renew(access, store, id); !status.ok()) return status;
       const Result<store::LeaseInfo> renewed = store.lease_renew(id, now_ms());
       if (!renewed) return renewed.error();
       info = *renewed;
@@ -101,8 +141,6 @@ Task<Status> LeaseService::serve(KeepAliveStream* stream) {
     Status status = co_await renewing;
     // A lease that does not exist is an answer with TTL 0, not an error: other leases share the stream.
     if (!status.ok() && status.code() != StatusCode::kNotFound) co_return status;
-    etcdserverpb::LeaseKeepAliveResponse answer;
-    member_.fill(answer.mutable_header(), member_.hub().revision());
     answer.set_id(id);
     answer.set_ttl(info.granted_ttl_s);
     auto writing = stream->write(answer);
@@ -112,7 +150,10 @@ Task<Status> LeaseService::serve(KeepAliveStream* stream) {
 }
 
 Task<Result<etcdserverpb::LeaseTimeToLiveResponse>> LeaseService::LeaseTimeToLive(
-    ServerContext&, etcdserverpb::LeaseTimeToLiveRequest request) {
+    ServerContext& context, etcdserverpb::LeaseTimeToLiveRequest request) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
+  if (Status signed_in = access->signed_in(); !signed_in.ok()) co_return signed_in;
   store::LeaseInfo info;
   auto look_up = [&](store::Store& store) -> Status {
     const Result<store::LeaseInfo> found = store.lease_info(request.id(), now_ms());
@@ -137,13 +178,18 @@ Task<Result<etcdserverpb::LeaseTimeToLiveResponse>> LeaseService::LeaseTimeToLiv
     if (!view) co_return view.error();
     Result<std::vector<std::string>> keys = view->lease_keys(request.id());
     if (!keys) co_return std::move(keys).error();
+    if (!access->may_administer().ok())
+      if (Status denied = access->may_read_all(*keys); !denied.ok()) co_return denied;
     for (std::string& key : *keys) answer.add_keys(std::move(key));
   }
   co_return answer;
 }
 
-Task<Result<etcdserverpb::LeaseLeasesResponse>> LeaseService::LeaseLeases(ServerContext&,
+Task<Result<etcdserverpb::LeaseLeasesResponse>> LeaseService::LeaseLeases(ServerContext& context,
                                                                           etcdserverpb::LeaseLeasesRequest) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
+  if (Status signed_in = access->signed_in(); !signed_in.ok()) co_return signed_in;
   std::vector<store::LeaseId> leases;
   auto list = [&](store::Store& store) -> Status {
     leases = store.leases();
@@ -152,6 +198,8 @@ Task<Result<etcdserverpb::LeaseLeasesResponse>> LeaseService::LeaseLeases(Server
   auto listing = member_.writer().inspect(list);
   Status status = co_await listing;
   if (!status.ok()) co_return status;
+  if (!access->may_administer().ok())
+    if (Status denied = may_list(*access, member_.store(), leases); !denied.ok()) co_return denied;
   etcdserverpb::LeaseLeasesResponse answer;
   member_.fill(answer.mutable_header(), member_.hub().revision());
   for (const store::LeaseId id : leases) answer.add_leases()->set_id(id);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "etcd/api/lease.minigrpc.h"
+#include "registry/access.h"
 #include "registry/member.h"
 
 namespace minigrpc::registry {
@@ -27,7 +28,7 @@ class LeaseService final : public etcdserverpb::Lease::Handler {
  private:
   using KeepAliveStream = ServerStream<etcdserverpb::LeaseKeepAliveRequest, etcdserverpb::LeaseKeepAliveResponse>;
   // Answers until the client is done, or the call is over.
-  Task<Status> serve(KeepAliveStream* stream);
+  Task<Status> serve(Access access, KeepAliveStream* stream);
   Member& member_;
 };
 

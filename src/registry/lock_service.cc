@@ -6,8 +6,10 @@
 
 namespace minigrpc::registry {
 
-Task<Result<v3lockpb::LockResponse>> LockService::Lock(ServerContext&, v3lockpb::LockRequest request) {
-  WaitingLine line(member_, request.name());
+Task<Result<v3lockpb::LockResponse>> LockService::Lock(ServerContext& context, v3lockpb::LockRequest request) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
+  WaitingLine line(member_, access->for_stream(), request.name());
   Task<Result<Place>> entering = line.enter(request.lease(), std::string());
   Result<Place> place = co_await entering;
   if (!place) co_return std::move(place).error();
@@ -20,10 +22,14 @@ Task<Result<v3lockpb::LockResponse>> LockService::Lock(ServerContext&, v3lockpb:
   co_return answer;
 }
 
-Task<Result<v3lockpb::UnlockResponse>> LockService::Unlock(ServerContext&, v3lockpb::UnlockRequest request) {
+Task<Result<v3lockpb::UnlockResponse>> LockService::Unlock(ServerContext& context, v3lockpb::UnlockRequest request) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
   std::int64_t revision = 0;
   auto remove = [&](store::WriteBatch& batch) -> Status {
-    const Result<store::DeleteRangeResult> removed = batch.delete_range({.keys = {request.key(), {}}});
+    const store::DeleteRangeRequest wanted{.keys = {request.key(), {}}};
+    if (Status status = access->may_delete(wanted); !status.ok()) return status;
+    const Result<store::DeleteRangeResult> removed = batch.delete_range(wanted);
     if (!removed) return removed.error();
     revision = removed->revision;
     return Status();

@@ -82,22 +82,54 @@ Result<KeyspaceHash> hash_keyspace(store::Store& store, std::int64_t revision) {
 Result<bool> MaintenanceService::out_of_space() {
   const Result<store::Size> size = member_.store().size();
   if (!size) return size.error();
-  return size->in_use_bytes >= size->quota_bytes;
+  return size->full();
 }
 
-Task<Result<etcdserverpb::AlarmResponse>> MaintenanceService::Alarm(ServerContext&,
-                                                                    etcdserverpb::AlarmRequest request) {
-  etcdserverpb::AlarmResponse answer;
-  member_.fill(answer.mutable_header(), 0);
-  if (request.action() == etcdserverpb::AlarmRequest::ACTIVATE)
-    co_return minigrpc::Status(StatusCode::kUnimplemented, "alarms are raised by the member itself");
-  if (request.action() != etcdserverpb::AlarmRequest::GET) co_return answer;
+Result<std::uint32_t> MaintenanceService::active_alarms() {
   const Result<bool> full = out_of_space();
-  if (!full) co_return full.error();
-  if (*full) {
+  if (!full) return full.error();
+  return member_.alarms().active() | (*full ? Alarms::kNoSpace : 0);
+}
+
+minigrpc::Status MaintenanceService::check_root(const ServerContext& context) const {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) return access.error();
+  return access->may_administer();
+}
+
+Task<Result<etcdserverpb::AlarmResponse>> MaintenanceService::Alarm(ServerContext& context,
+                                                                    etcdserverpb::AlarmRequest request) {
+  const Result<Access> access = Access::of(member_.auth(), context);
+  if (!access) co_return access.error();
+  if (!etcdserverpb::AlarmType_IsValid(request.alarm()))
+    co_return minigrpc::Status(StatusCode::kInvalidArgument, "etcdserver: unknown alarm");
+  const bool get = request.action() == etcdserverpb::AlarmRequest::GET;
+  const bool set = request.action() == etcdserverpb::AlarmRequest::ACTIVATE;
+  minigrpc::Status status = get ? access->signed_in() : access->may_administer();
+  if (!status.ok()) co_return status;
+  const bool ours = request.memberid() == 0 || request.memberid() == member_.identity().member_id;
+  const std::uint32_t named = request.alarm() == etcdserverpb::NONE ? (set ? 0 : ~0u) : 1u << request.alarm();
+  const Result<std::uint32_t> active = active_alarms();
+  if (!active) co_return active.error();
+  const std::uint32_t listed = !ours ? 0 : set ? named : *active & named;
+  if (!get && listed != 0) {
+    const std::uint32_t before = member_.alarms().active();
+    const std::uint32_t after = set ? before | listed : before & ~listed;
+    auto store = [after](store::WriteBatch& batch) {
+      return batch.put_record(kAlarmsRecord, Alarms::to_bytes(after));
+    };
+    auto publish = [this, after] { member_.alarms().publish(after); };
+    auto changing = member_.writer().change(store, publish);
+    status = co_await changing;
+    if (!status.ok()) co_return status;
+  }
+  etcdserverpb::AlarmResponse answer;
+  member_.fill(answer.mutable_header(), member_.hub().revision());
+  for (const etcdserverpb::AlarmType type : {etcdserverpb::NOSPACE, etcdserverpb::CORRUPT}) {
+    if ((listed & (1u << type)) == 0) continue;
     etcdserverpb::AlarmMember& alarm = *answer.add_alarms();
     alarm.set_memberid(member_.identity().member_id);
-    alarm.set_alarm(etcdserverpb::NOSPACE);
+    alarm.set_alarm(type);
   }
   co_return answer;
 }
@@ -117,13 +149,38 @@ Task<Result<etcdserverpb::StatusResponse>> MaintenanceService::Status(ServerCont
   answer.set_raftterm(kRaftTerm);
   answer.set_raftindex(static_cast<std::uint64_t>(revision));
   answer.set_raftappliedindex(static_cast<std::uint64_t>(revision));
-  if (size->in_use_bytes >= size->quota_bytes)
-    answer.add_errors("memberID:" + std::to_string(member_.identity().member_id) + " alarm:NOSPACE ");
+  answer.mutable_downgradeinfo()->set_enabled(false);
+  const Result<std::uint32_t> alarms = active_alarms();
+  if (!alarms) co_return alarms.error();
+  for (const etcdserverpb::AlarmType type : {etcdserverpb::NOSPACE, etcdserverpb::CORRUPT})
+    if ((*alarms & (1u << type)) != 0)
+      answer.add_errors("memberID:" + std::to_string(member_.identity().member_id) +
+                        " alarm:" + etcdserverpb::AlarmType_Name(type) + " ");
   co_return answer;
 }
 
-Task<Result<etcdserverpb::HashKVResponse>> MaintenanceService::HashKV(ServerContext&,
+Task<Result<etcdserverpb::DefragmentResponse>> MaintenanceService::Defragment(ServerContext& context,
+                                                                              etcdserverpb::DefragmentRequest) {
+  if (minigrpc::Status status = check_root(context); !status.ok()) co_return status;
+  std::size_t freed = 0;
+  auto reclaim = [&](store::Store& store) -> minigrpc::Status {
+    const Result<std::size_t> done = store.reclaim();
+    if (!done) return done.error();
+    freed = *done;
+    return minigrpc::Status();
+  };
+  auto reclaiming = member_.writer().inspect(reclaim);
+  minigrpc::Status status = co_await reclaiming;
+  if (!status.ok()) co_return status;
+  member_.log().info("gave free pages back to the disk", {{"bytes", std::to_string(freed)}});
+  etcdserverpb::DefragmentResponse answer;
+  member_.fill(answer.mutable_header(), member_.hub().revision());
+  co_return answer;
+}
+
+Task<Result<etcdserverpb::HashKVResponse>> MaintenanceService::HashKV(ServerContext& context,
                                                                       etcdserverpb::HashKVRequest request) {
+  if (minigrpc::Status status = check_root(context); !status.ok()) co_return status;
   const auto hash = [store = &member_.store(), revision = request.revision()] {
     return hash_keyspace(*store, revision);
   };
@@ -139,9 +196,46 @@ Task<Result<etcdserverpb::HashKVResponse>> MaintenanceService::HashKV(ServerCont
   co_return answer;
 }
 
-Task<minigrpc::Status> MaintenanceService::Snapshot(ServerContext&, etcdserverpb::SnapshotRequest,
+Task<Result<etcdserverpb::HashResponse>> MaintenanceService::Hash(ServerContext& context,
+                                                                  etcdserverpb::HashRequest) {
+  if (minigrpc::Status status = check_root(context); !status.ok()) co_return status;
+  const auto hash = [store = &member_.store()] { return hash_keyspace(*store, 0); };
+  Task<Result<KeyspaceHash>> hashing = runtime_.blocking(hash);
+  const Result<KeyspaceHash> result = co_await hashing;
+  if (!result) co_return result.error();
+  etcdserverpb::HashResponse answer;
+  member_.fill(answer.mutable_header(), result->revision);
+  answer.set_hash(result->hash);
+  co_return answer;
+}
+
+Task<Result<etcdserverpb::MoveLeaderResponse>> MaintenanceService::MoveLeader(
+    ServerContext& context, etcdserverpb::MoveLeaderRequest request) {
+  if (minigrpc::Status status = check_root(context); !status.ok()) co_return status;
+  if (request.targetid() != member_.identity().member_id)
+    co_return minigrpc::Status(StatusCode::kFailedPrecondition, "etcdserver: bad leader transferee");
+  etcdserverpb::MoveLeaderResponse answer;
+  member_.fill(answer.mutable_header(), member_.hub().revision());
+  co_return answer;
+}
+
+Task<Result<etcdserverpb::DowngradeResponse>> MaintenanceService::Downgrade(ServerContext& context,
+                                                                            etcdserverpb::DowngradeRequest request) {
+  if (minigrpc::Status status = check_root(context); !status.ok()) co_return status;
+  if (request.action() == etcdserverpb::DowngradeRequest::CANCEL)
+    co_return minigrpc::Status(StatusCode::kFailedPrecondition, "etcdserver: no inflight downgrade job");
+  const std::string& version = request.version();
+  if (version.find('.') == std::string::npos || version.find_first_not_of("0123456789.v") != std::string::npos)
+    co_return minigrpc::Status(StatusCode::kInvalidArgument, "etcdserver: wrong downgrade target version format");
+  co_return minigrpc::Status(StatusCode::kInvalidArgument, "etcdserver: invalid downgrade target version");
+}
+
+Task<minigrpc::Status> MaintenanceService::Snapshot(ServerContext& context, etcdserverpb::SnapshotRequest,
                                                     ServerWriter<etcdserverpb::SnapshotResponse>& writer) {
-  return stream_snapshot(member_, runtime_, writer);
+  if (minigrpc::Status status = check_root(context); !status.ok()) co_return status;
+  Task<minigrpc::Status> streaming = stream_snapshot(member_, runtime_, writer);
+  minigrpc::Status status = co_await streaming;
+  co_return status;
 }
 
 }  // namespace minigrpc::registry

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "etcd/api/header.pb.h"
+#include "registry/alarms.h"
+#include "registry/auth_store.h"
 #include "registry/log.h"
 #include "registry/open_calls.h"
 #include "registry/watch_hub.h"
@@ -28,6 +30,9 @@ inline constexpr std::string_view kApiVersion = "3.5.17";
 // for raft's index.
 inline constexpr std::uint64_t kRaftTerm = 1;
 
+// The record of the peer URLs that `member update` gave, one a line.
+inline constexpr std::string_view kPeerUrlsRecord = "member/peer_urls";
+
 class Member {
  public:
   // Errors: Store::open()'s.
@@ -39,6 +44,8 @@ class Member {
   WatchHub& hub() { return hub_; }
   WriterThread& writer() { return writer_; }
   OpenCalls& open_calls() { return open_calls_; }
+  AuthStore& auth() { return *auth_; }
+  Alarms& alarms() { return alarms_; }
   const Log& log() const { return log_; }
   const RegistryOptions& options() const { return options_; }
   store::Identity identity() const { return identity_; }
@@ -46,6 +53,9 @@ class Member {
   // The URLs that clients are told; known when it listens.
   std::vector<std::string> client_urls() const;
   void set_client_urls(std::vector<std::string> urls);
+  // What `member list` shows as peer URLs: the options', until `member update` changed them.
+  std::vector<std::string> peer_urls() const;
+  void set_peer_urls(std::vector<std::string> urls);
 
   void fill(etcdserverpb::ResponseHeader* header, std::int64_t revision) const;
 
@@ -53,7 +63,10 @@ class Member {
   void stop() { writer_.stop(); }
 
  private:
-  Member(const RegistryOptions& options, std::unique_ptr<store::Store> store, std::int64_t revision);
+  Member(const RegistryOptions& options, std::unique_ptr<store::Store> store, std::int64_t revision,
+         std::unique_ptr<AuthStore> auth);
+  // What the store's records say of alarms and URLs.
+  Status restore(const store::ReadView& view);
 
   const RegistryOptions options_;
   const Log log_;
@@ -61,6 +74,9 @@ class Member {
   const store::Identity identity_;
   mutable std::mutex mutex_;
   std::vector<std::string> client_urls_;
+  std::vector<std::string> peer_urls_;
+  const std::unique_ptr<AuthStore> auth_;
+  Alarms alarms_;
   OpenCalls open_calls_;
   WatchHub hub_;
   WriterThread writer_;

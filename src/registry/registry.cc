@@ -5,7 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include "registry/auth_service.h"
+#include "registry/auto_compaction.h"
 #include "registry/cluster_service.h"
+#include "registry/election_service.h"
 #include "registry/hot_copies.h"
 #include "registry/http_gateway.h"
 #include "registry/kv_service.h"
@@ -51,16 +54,19 @@ class RegistryImpl {
         watch_(*member_, runtime),
         lease_(*member_),
         lock_(*member_),
+        election_(*member_),
+        auth_(*member_, runtime),
         cluster_(*member_),
         maintenance_(*member_, runtime),
         background_(runtime),
         loopback_(std::move(loopback)),
         own_services_(runtime, loopback_->address(), {.received_message_size_max = kOwnMessageMax}),
         server_(runtime, {.received_message_size_max = member_->options().request_size_max + kMessageOverheadMax}) {
-    for (Service* service : std::initializer_list<Service*>{&kv_, &watch_, &lease_, &lock_, &cluster_, &maintenance_,
-                                                            &health_.service()})
+    for (Service* service : std::initializer_list<Service*>{&kv_, &watch_, &lease_, &lock_, &election_, &auth_, &cluster_,
+                                                            &maintenance_, &health_.service()})
       server_.add(*service);
     server_.impl().set_other_protocol(std::make_unique<HttpGateway>(*member_, own_services_));
+    if (compacts_by_itself(member_->options())) background_.spawn(compact_by_itself(*member_, runtime));
     const RegistryOptions& options = member_->options();
     if (options.snapshot_count <= 0 || options.data_dir.empty()) return;
     hot_copies_.emplace(*member_, runtime, options.snapshot_count);
@@ -99,6 +105,8 @@ class RegistryImpl {
   WatchService watch_;
   LeaseService lease_;
   LockService lock_;
+  ElectionService election_;
+  AuthService auth_;
   ClusterService cluster_;
   MaintenanceService maintenance_;
   Health health_;

@@ -9,12 +9,6 @@ namespace {
 
 constexpr std::int64_t kSessionTtlS = 60;
 
-// The end of the range of all keys with this prefix, which ends with a slash.
-std::string end_of(std::string prefix) {
-  prefix.back() = static_cast<char>(prefix.back() + 1);
-  return prefix;
-}
-
 Result<store::LeaseId> grant_session(store::WriteBatch& batch) {
   const store::LeaseGrantRequest wanted{
       .id = static_cast<store::LeaseId>(random_id()), .ttl_s = kSessionTtlS, .now_ms = now_ms()};
@@ -23,24 +17,26 @@ Result<store::LeaseId> grant_session(store::WriteBatch& batch) {
   return granted->id;
 }
 
-Result<Place> take_place(store::WriteBatch& batch, const std::string& prefix, store::LeaseId lease,
-                         const std::string& value) {
+Result<Place> take_place(store::WriteBatch& batch, const Access& access, const std::string& prefix,
+                         store::LeaseId lease, const std::string& value) {
+  const std::string end = end_of_prefix(prefix);
+  if (Status status = access.may_read({prefix, end}); !status.ok()) return status;
   if (lease == 0) {
     const Result<store::LeaseId> granted = grant_session(batch);
     if (!granted) return granted.error();
     lease = *granted;
   }
   Place place{.key = prefix + to_hex(lease), .lease = lease};
+  const store::PutRequest wanted{.key = place.key, .value = value, .lease = lease};
+  if (Status status = access.may_put(wanted, batch); !status.ok()) return status;
   const store::RangeRequest own{.keys = {place.key, {}}};
   const Result<store::RangeResult> found = batch.range(own);
   if (!found) return found.error();
-  if (!found->kvs.empty()) {
-    place.create_revision = found->kvs.front().create_revision;
-    return place;
-  }
-  const Result<store::PutResult> put = batch.put({.key = place.key, .value = value, .lease = lease});
+  if (!found->kvs.empty()) place.create_revision = found->kvs.front().create_revision;
+  if (!found->kvs.empty() && found->kvs.front().value == value) return place;
+  const Result<store::PutResult> put = batch.put(wanted);
   if (!put) return put.error();
-  place.create_revision = put->revision;
+  if (found->kvs.empty()) place.create_revision = put->revision;
   return place;
 }
 
@@ -72,10 +68,16 @@ class DeletionAlarm {
 
 }  // namespace
 
+std::string end_of_prefix(std::string prefix) {
+  prefix.back() = static_cast<char>(prefix.back() + 1);
+  return prefix;
+}
+
 Task<Result<Place>> WaitingLine::enter(store::LeaseId lease, std::string value) {
   Place place;
   auto take = [&](store::WriteBatch& batch) -> Status {
-    Result<Place> taken = take_place(batch, prefix_, lease, value);
+    if (Status status = member_.alarms().check(Demand::kSpace); !status.ok()) return status;
+    Result<Place> taken = take_place(batch, access_, prefix_, lease, value);
     if (!taken) return std::move(taken).error();
     place = *std::move(taken);
     return Status();
@@ -87,7 +89,7 @@ Task<Result<Place>> WaitingLine::enter(store::LeaseId lease, std::string value) 
 }
 
 Result<std::string> WaitingLine::one_ahead(const store::ReadView& view, const Place& place) const {
-  const std::string end = end_of(prefix_);
+  const std::string end = end_of_prefix(prefix_);
   const store::RangeRequest earlier{.keys = {prefix_, end},
                                     .limit = 1,
                                     .sort_order = store::SortOrder::kDescend,

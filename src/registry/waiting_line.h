@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "registry/access.h"
 #include "registry/member.h"
 
 namespace minigrpc::registry {
@@ -19,13 +20,17 @@ struct Place {
   std::int64_t create_revision = 0;
 };
 
+// The end of the range of all keys with this prefix, which ends with a slash.
+std::string end_of_prefix(std::string prefix);
+
 class WaitingLine {
  public:
-  // `member` is borrowed.
-  WaitingLine(Member& member, std::string_view name) : member_(member), prefix_(std::string(name) + "/") {}
+  // `member` is borrowed. Who may not write the keys of the line, and see who else stands there, does not get in.
+  WaitingLine(Member& member, Access access, std::string_view name)
+      : member_(member), access_(std::move(access)), prefix_(std::string(name) + "/") {}
 
-  // Takes the lease's place at the end, with `value`; a place that it has already is kept, value included. Lease 0: a
-  // new one, of etcd's 60 seconds. NOT_FOUND for a lease that does not exist.
+  // Takes the lease's place at the end, with `value`; a place that it has already is kept, and gets the value. Lease 0:
+  // a new one, of etcd's 60 seconds. NOT_FOUND for a lease that does not exist.
   Task<Result<Place>> enter(store::LeaseId lease, std::string value);
   // Until the place is first; the revision at which that was so. FAILED_PRECONDITION when the place is gone, for its
   // lease has ended; UNAVAILABLE when the registry stops, which keeps the place; CANCELLED when the task was cancelled,
@@ -37,6 +42,7 @@ class WaitingLine {
   Result<std::string> one_ahead(const store::ReadView& view, const Place& place) const;
 
   Member& member_;
+  const Access access_;
   const std::string prefix_;
 };
 

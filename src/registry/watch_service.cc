@@ -4,9 +4,9 @@
 
 namespace minigrpc::registry {
 
-Task<Status> WatchService::Watch(ServerContext&,
+Task<Status> WatchService::Watch(ServerContext& context,
                                  ServerStream<etcdserverpb::WatchRequest, etcdserverpb::WatchResponse>& stream) {
-  WatchSession session(member_, runtime_, stream);
+  WatchSession session(member_, runtime_, context, stream);
   const OpenCalls::Entry entry(member_.open_calls(), [&session] { session.end(); });
   Task<Status> running = session.run();
   Status status = co_await running;

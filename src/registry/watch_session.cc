@@ -14,7 +14,7 @@ constexpr std::size_t kHistoryEventsMax = 1000;
 // A longer piece of history is read off the loop: the store looks at every change in it, whosoever keys they are.
 constexpr std::int64_t kInlineRevisionsMax = 1000;
 
-// etcd's way to say "every key from here on" in a watch is an empty range_end after "\0"; the store's is "\0".
+// An empty key stands for the smallest one there is.
 WatchFilter filter_of(const etcdserverpb::WatchCreateRequest& request) {
   WatchFilter filter{.key = request.key(), .range_end = request.range_end()};
   if (filter.key.empty()) filter.key.assign(1, '\0');
@@ -34,6 +34,13 @@ struct HistoryPiece {
 };
 
 Task<bool> go_on() { co_return true; }
+
+// How Go's status package spells the codes that occur here.
+std::string_view go_name(StatusCode code) {
+  if (code == StatusCode::kUnauthenticated) return "Unauthenticated";
+  if (code == StatusCode::kPermissionDenied) return "PermissionDenied";
+  return "InvalidArgument";
+}
 
 HistoryPiece read_history(store::Store& store, const Watcher& watcher, std::int64_t from, bool prev_kv) {
   HistoryPiece piece;
@@ -63,11 +70,13 @@ HistoryPiece read_history(store::Store& store, const Watcher& watcher, std::int6
 
 }  // namespace
 
-WatchSession::WatchSession(Member& member, Runtime& runtime, Stream& stream)
+WatchSession::WatchSession(Member& member, Runtime& runtime, const ServerContext& context, Stream& stream)
     : member_(member),
       runtime_(runtime),
+      context_(context),
       stream_(stream),
       outbox_([this] { wake_.set(); }),
+      auth_changes_(member.auth().changes()),
       next_progress_(std::chrono::steady_clock::now() + member.options().watch_progress_interval) {}
 
 WatchSession::~WatchSession() {
@@ -120,11 +129,16 @@ Task<bool> WatchSession::send_turn() {
   if (!open) co_return false;
 
   Turn turn = member_.hub().take(outbox_);
+  // After it was taken: what it holds was committed before, so it is judged by rights that are at least as new.
+  open = co_await cancel_forbidden();
+  if (!open) co_return false;
   for (Delivery& delivery : turn.deliveries) {
+    if (!watchers_.contains(delivery.watcher->id())) continue;
     open = co_await send_delivery(std::move(delivery));
     if (!open) co_return false;
   }
   for (Behind& behind : turn.behind) {
+    if (!watchers_.contains(behind.watcher->id())) continue;
     open = co_await send_history(std::move(behind));
     if (!open) co_return false;
   }
@@ -173,15 +187,23 @@ Task<bool> WatchSession::create(etcdserverpb::WatchCreateRequest request) {
   const store::KeyRange keys = filter.keys();
   if (!keys.single() && !keys.unbounded() && filter.key >= filter.range_end)
     return refuse("mvcc: watcher range is empty");
+  // A revision before the first: compacted, in etcd's words.
+  if (request.start_revision() < 0) return refuse("etcdserver: mvcc: required revision has been compacted");
+  const Result<Access> access = Access::of(member_.auth(), context_);
+  if (!access) return refuse(access.error());
+  // With the very range of the watcher: permission for one key shows nothing of those behind it.
+  if (Status status = access->may_read(keys); !status.ok()) return refuse(status);
   if (watchers_.size() >= kWatchersMax) return refuse("too many watchers on one stream");
   const std::optional<std::int64_t> id = choose_id(request.watch_id());
   if (!id) return refuse("mvcc: duplicate watch ID provided on the WatchStream");
 
-  Entry& entry = watchers_[*id];
-  entry.watcher = std::make_shared<Watcher>(std::move(filter), *id);
-  entry.prev_kv = request.prev_kv();
-  entry.progress = request.progress_notify();
-  entry.fragment = request.fragment();
+  const Entry& entry = watchers_
+                           .emplace(*id, Entry{.watcher = std::make_shared<Watcher>(std::move(filter), *id),
+                                               .access = access->for_stream(),
+                                               .prev_kv = request.prev_kv(),
+                                               .progress = request.progress_notify(),
+                                               .fragment = request.fragment()})
+                           .first->second;
   const std::int64_t revision = member_.hub().start(entry.watcher, outbox_, request.start_revision());
   etcdserverpb::WatchResponse response = response_for(*id, revision);
   response.set_created(true);
@@ -194,6 +216,29 @@ Task<bool> WatchSession::refuse(std::string reason) {
   response.set_canceled(true);
   response.set_cancel_reason(std::move(reason));
   return write(std::move(response));
+}
+
+// etcd's form of an error inside a stream, which its clients know.
+Task<bool> WatchSession::refuse(const Status& status) {
+  return refuse("rpc error: code = " + std::string(go_name(status.code())) + " desc = " + status.message());
+}
+
+Task<bool> WatchSession::cancel_forbidden() {
+  const std::uint64_t now = member_.auth().changes();
+  if (std::exchange(auth_changes_, now) == now) co_return true;
+  std::vector<std::int64_t> forbidden;
+  for (const auto& [id, entry] : watchers_)
+    if (!entry.access.may_read(entry.watcher->filter().keys()).ok()) forbidden.push_back(id);
+  for (const std::int64_t id : forbidden) {
+    member_.hub().stop(*watchers_.at(id).watcher);
+    watchers_.erase(id);
+    etcdserverpb::WatchResponse response = response_for(id, member_.hub().revision());
+    response.set_canceled(true);
+    response.set_cancel_reason("rpc error: code = PermissionDenied desc = etcdserver: permission denied");
+    const bool open = co_await write(std::move(response));
+    if (!open) co_return false;
+  }
+  co_return true;
 }
 
 Task<bool> WatchSession::cancel(std::int64_t watch_id) {
@@ -267,6 +312,8 @@ Task<bool> WatchSession::send_history(Behind behind) {
     failure_ = piece.status;
     co_return false;
   }
+  // It may hold what was written after rights were taken away: read again, once they are looked at.
+  if (member_.auth().changes() != auth_changes_) co_return true;
   // Before anything is sent: what is published meanwhile then waits in the outbox, so that a watcher catches up even
   // while others write all the time.
   member_.hub().follow(behind.watcher, piece.seen_revision);

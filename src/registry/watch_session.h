@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "etcd/api/watch.minigrpc.h"
+#include "registry/access.h"
 #include "registry/member.h"
 #include "registry/watch_hub.h"
 
@@ -27,8 +28,8 @@ class WatchSession {
  public:
   using Stream = ServerStream<etcdserverpb::WatchRequest, etcdserverpb::WatchResponse>;
 
-  // Both are borrowed.
-  WatchSession(Member& member, Runtime& runtime, Stream& stream);
+  // All are borrowed.
+  WatchSession(Member& member, Runtime& runtime, const ServerContext& context, Stream& stream);
   ~WatchSession();
   WatchSession(const WatchSession&) = delete;
 
@@ -40,6 +41,7 @@ class WatchSession {
  private:
   struct Entry {
     std::shared_ptr<Watcher> watcher;
+    Access access;
     bool prev_kv = false;
     bool progress = false;
     bool fragment = false;
@@ -60,8 +62,11 @@ class WatchSession {
   Task<bool> create(etcdserverpb::WatchCreateRequest request);
   // Tells the client that its watcher was not created.
   Task<bool> refuse(std::string reason);
+  Task<bool> refuse(const Status& status);
   Task<bool> cancel(std::int64_t watch_id);
   Task<bool> cancel_compacted(std::int64_t watch_id, std::int64_t compact_revision);
+  // Ends the watchers that the client may not have any more, once rights have changed.
+  Task<bool> cancel_forbidden();
   Task<bool> send_delivery(Delivery delivery);
   Task<bool> send_history(Behind behind);
   Task<bool> send_events(std::int64_t watch_id, std::int64_t revision, std::vector<mvccpb::Event> events);
@@ -74,6 +79,7 @@ class WatchSession {
 
   Member& member_;
   Runtime& runtime_;
+  const ServerContext& context_;
   Stream& stream_;
   std::deque<etcdserverpb::WatchRequest> inbox_;
   AsyncEvent wake_;       // for the sender: something to do
@@ -82,6 +88,7 @@ class WatchSession {
   Watchers watchers_;
   std::int64_t next_id_ = 0;
   bool progress_requested_ = false;
+  std::uint64_t auth_changes_;  // when the watchers were allowed last
   TimePoint next_progress_;
   std::atomic<bool> ended_ = false;
   Status failure_;  // why the sender gave up, where it was not the client

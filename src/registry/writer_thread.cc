@@ -11,9 +11,10 @@ namespace minigrpc::registry {
 namespace {
 
 // The thread looks at the clock at least this often, so that a pause longer than kStopMs means that the whole process
-// was stopped (SIGSTOP, a suspended machine): then clients could not renew their leases, and get the chance to.
+// was stopped (SIGSTOP, a suspended machine) or its disk stuck: then clients could not renew their leases, and get the
+// chance to. It is shorter than the shortest lease, so that none ends in a pause that nobody noticed.
 constexpr std::int64_t kTurnMs = 1000;
-constexpr std::int64_t kStopMs = 4000;
+constexpr std::int64_t kStopMs = 1500;
 // How many leases end under one commit.
 constexpr std::size_t kRevokeMax = 500;
 constexpr std::size_t kRemoveStep = 2000;
@@ -112,6 +113,19 @@ void WriterThread::inspect_all(const Operations& inspections) {
 }
 
 void WriterThread::write_all(const Operations& writes) {
+  Operations group;
+  for (WriterOperation* operation : writes) {
+    if (operation->kind_ != WriterOperation::Kind::kChange) {
+      group.push_back(operation);
+      continue;
+    }
+    write_group(std::exchange(group, {}));
+    write_group({operation});
+  }
+  write_group(group);
+}
+
+void WriterThread::write_group(const Operations& writes) {
   if (writes.empty()) return;
   if (Status failure = try_write(writes); !failure.ok()) {
     // One by one, so that only the culprit fails.
@@ -129,6 +143,7 @@ void WriterThread::write_all(const Operations& writes) {
         continue;
       }
     }
+    if (operation->kind_ == WriterOperation::Kind::kChange && operation->status_.ok()) operation->committed();
     resume(*operation);
   }
 }

@@ -47,13 +47,14 @@ class WriterOperation {
   Status await_resume() { return std::move(status_); }
 
  protected:
-  enum class Kind : std::uint8_t { kWrite, kInspect, kCompact };
+  enum class Kind : std::uint8_t { kWrite, kInspect, kCompact, kChange };
   // `wait_until_removed`: of kCompact, stay until the space was given back.
   WriterOperation(WriterThread& writer, Kind kind, bool wait_until_removed = false)
       : writer_(&writer), kind_(kind), wait_until_removed_(wait_until_removed) {}
   virtual ~WriterOperation() = default;
   virtual Status apply(store::WriteBatch&) { return Status(); }
   virtual Status inspect(store::Store&) { return Status(); }
+  virtual void committed() {}
 
  private:
   friend class WriterThread;
@@ -87,6 +88,19 @@ class InspectOperation final : public WriterOperation {
   F& body_;
 };
 
+template <class F, class G>
+class ChangeOperation final : public WriterOperation {
+ public:
+  ChangeOperation(WriterThread& writer, F& body, G& committed)
+      : WriterOperation(writer, Kind::kChange), body_(body), committed_(committed) {}
+
+ private:
+  Status apply(store::WriteBatch& batch) override { return body_(batch); }
+  void committed() override { committed_(); }
+  F& body_;
+  G& committed_;
+};
+
 class CompactOperation final : public WriterOperation {
  public:
   CompactOperation(WriterThread& writer, std::int64_t revision, bool physical);
@@ -110,6 +124,13 @@ class WriterThread {
   template <class F>
   WriteOperation<F> write(F& body) {
     return WriteOperation<F>(*this, body);
+  }
+  // Awaited: the same in a batch of its own; `committed()` runs on the writer's thread once it is on disk, before
+  // anything later is applied: for changes of what later requests are checked against. Both are borrowed until the
+  // awaited result.
+  template <class F, class G>
+  ChangeOperation<F, G> change(F& body, G& committed) {
+    return ChangeOperation<F, G>(*this, body, committed);
   }
   // Awaited: `body(store)` runs between two batches: the way to the leases. `body` is borrowed until the awaited result.
   template <class F>
@@ -143,7 +164,9 @@ class WriterThread {
   // Waits for operations or for something due; false when it is time to end.
   bool wait_for_work(Work* work);
   void inspect_all(const Operations& inspections);
+  // In groups: each change is one of its own, what lies between is one batch.
   void write_all(const Operations& writes);
+  void write_group(const Operations& writes);
   // Applies and commits all as one batch; a failure other than a request's own is the result.
   Status try_write(const Operations& operations);
   void revoke_expired();

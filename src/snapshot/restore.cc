@@ -39,7 +39,6 @@ Result<bbolt::Bucket> bucket(const bbolt::Reader& reader, std::string_view name)
 // What the small buckets tell.
 struct Facts {
   std::int64_t compact_revision = 0;
-  bool auth_enabled = false;
 };
 
 Result<Facts> read_facts(const bbolt::Reader& reader) {
@@ -51,14 +50,6 @@ Result<Facts> read_facts(const bbolt::Reader& reader) {
     const std::optional<RevisionKey> key = decode_revision_key(entry.value);
     if (!key) return no_sense("its compacted revision");
     facts.compact_revision = std::max(facts.compact_revision, key->revision.main);
-    return {};
-  });
-  if (!status.ok()) return status;
-  const Result<std::optional<bbolt::Bucket>> auth = reader.find_bucket(buckets::kAuth);
-  if (!auth) return auth.error();
-  if (!auth->has_value()) return facts;
-  status = reader.walk(**auth, [&](const bbolt::Entry& entry) -> Status {
-    if (entry.key == "authEnabled") facts.auth_enabled = entry.value == std::string_view("\1", 1);
     return {};
   });
   if (!status.ok()) return status;
@@ -108,6 +99,23 @@ Status fill_leases(const bbolt::Reader& reader, Filling& filling, Restored& rest
   });
 }
 
+// Users, roles and whether they count, as etcd has them: the registry reads that form.
+Status fill_auth(const bbolt::Reader& reader, Filling& filling) {
+  for (const std::string_view name : {buckets::kAuth, buckets::kAuthRoles, buckets::kAuthUsers}) {
+    const Result<std::optional<bbolt::Bucket>> found = reader.find_bucket(name);
+    if (!found) return found.error();
+    if (!found->has_value()) continue;
+    const std::string prefix = std::string(name) + "/";
+    Status status = reader.walk(**found, [&](const bbolt::Entry& entry) -> Status {
+      return filling.write([&](store::WriteBatch& batch) {
+        return batch.put_record(prefix + std::string(entry.key), entry.value);
+      });
+    });
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
 // The event of one record; the message holds its bytes.
 Result<store::EventView> to_event(const bbolt::Entry& entry, mvccpb::KeyValue& message) {
   const std::optional<RevisionKey> at = decode_revision_key(entry.key);
@@ -143,13 +151,10 @@ Status fill_keys(const bbolt::Reader& reader, Filling& filling, Restored& restor
 Result<Restored> fill(const bbolt::Reader& reader, const RestoreOptions& options, store::Store& store) {
   const Result<Facts> facts = read_facts(reader);
   if (!facts) return facts.error();
-  if (facts->auth_enabled)
-    return Status(StatusCode::kFailedPrecondition,
-                  "the snapshot asks for authentication, which this registry does not have: restored without, its keys "
-                  "would be open to everybody; disable auth before you save it");
   Restored restored{.revision = 1};
   Filling filling(store);
   if (Status status = fill_leases(reader, filling, restored); !status.ok()) return status;
+  if (Status status = fill_auth(reader, filling); !status.ok()) return status;
   if (Status status = fill_keys(reader, filling, restored); !status.ok()) return status;
   restored.revision = std::max(restored.revision, facts->compact_revision) + options.bump_revision;
   restored.compact_revision = options.bump_revision > 0 ? restored.revision : facts->compact_revision;

@@ -89,6 +89,16 @@ Status write_leases(const store::ReadView& view, bbolt::Writer& writer) {
   });
 }
 
+// Users, roles and whether they count: the store keeps them in etcd's own form.
+Status write_auth(const store::ReadView& view, std::string_view bucket, bbolt::Writer& writer) {
+  const std::string prefix = std::string(bucket) + "/";
+  const Result<std::vector<store::Record>> records = view.records(prefix);
+  if (!records) return records.error();
+  for (const store::Record& record : *records)
+    if (Status status = writer.put(record.name.substr(prefix.size()), record.bytes); !status.ok()) return status;
+  return {};
+}
+
 // In byte order, as every bucket. A compaction is said to be finished although some of what it removes may still be
 // there: some versions of etcd would otherwise go on at the last revision that is kept, below the compacted one
 // (etcd#17780). What is too much goes with the next compaction.
@@ -124,6 +134,8 @@ Status write_buckets(const store::ReadView& view, store::Identity identity, bbol
     Status status = writer.begin_bucket(name);
     if (status.ok() && name == buckets::kKey) status = write_keys(view, writer);
     if (status.ok() && name == buckets::kLease) status = write_leases(view, writer);
+    if (status.ok() && (name == buckets::kAuth || name == buckets::kAuthRoles || name == buckets::kAuthUsers))
+      status = write_auth(view, name, writer);
     if (status.ok() && name == buckets::kMeta) status = write_meta(view, identity, writer);
     if (!status.ok()) return status;
   }

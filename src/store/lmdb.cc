@@ -1,9 +1,14 @@
 #include "store/lmdb.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <vector>
 
 #include "store/errors.h"
 
@@ -11,6 +16,51 @@ namespace minigrpc::store::lmdb {
 
 namespace {
 MDB_val to_val(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+
+// LMDB's table of free pages: transaction -> count, page numbers; all of the machine's word size.
+constexpr MDB_dbi kFreeList = 0;
+
+// A line of mdb_reader_list() is "pid thread txnid", with "-" for a reader that has no snapshot. Lowers `context`, a
+// transaction id, to the line's.
+int note_reader(const char* line, void* context) {
+  std::string_view text(line);
+  while (text.ends_with('\n') || text.ends_with(' ')) text.remove_suffix(1);
+  const std::size_t space = text.rfind(' ');
+  if (space == std::string_view::npos) return 0;
+  text.remove_prefix(space + 1);
+  std::size_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size()) return 0;
+  auto& oldest = *static_cast<std::size_t*>(context);
+  oldest = std::min(oldest, id);
+  return 0;
+}
+
+// The pages that were freed before transaction `oldest`.
+Result<std::vector<std::size_t>> pages_free_before(MDB_txn* txn, std::size_t oldest) {
+  MDB_cursor* cursor = nullptr;
+  if (const int code = mdb_cursor_open(txn, kFreeList, &cursor)) return to_status(code, "reading the free pages");
+  std::vector<std::size_t> pages;
+  MDB_val key{};
+  MDB_val value{};
+  int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+  for (; code == 0; code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    std::size_t id = 0;
+    std::size_t count = 0;
+    if (key.mv_size != sizeof id || value.mv_size < sizeof count) break;
+    std::memcpy(&id, key.mv_data, sizeof id);
+    if (id >= oldest) break;
+    std::memcpy(&count, value.mv_data, sizeof count);
+    count = std::min(count, value.mv_size / sizeof count - 1);
+    const std::size_t begin = pages.size();
+    pages.resize(begin + count);
+    std::memcpy(pages.data() + begin, static_cast<const char*>(value.mv_data) + sizeof count, count * sizeof count);
+  }
+  mdb_cursor_close(cursor);
+  if (code != 0 && code != MDB_NOTFOUND) return to_status(code, "reading the free pages");
+  std::sort(pages.begin(), pages.end());
+  return pages;
+}
 
 // UNAVAILABLE stands for "the disk or the system failed": nothing is wrong with the request or the data.
 StatusCode code_of(int code) {
@@ -100,6 +150,40 @@ std::size_t Env::file_size() const {
   MDB_envinfo info{};
   mdb_env_info(env_, &info);
   return (info.me_last_pgno + 1) * page_size();
+}
+
+std::size_t Env::disk_size() const {
+  struct stat info {};
+  if (::fstat(witness_fd_, &info) != 0) return file_size();
+  return static_cast<std::size_t>(info.st_blocks) * 512;
+}
+
+Result<std::size_t> Env::punch_free_pages() const {
+  MDB_txn* txn = nullptr;
+  if (const int code = mdb_txn_begin(env_, nullptr, 0, &txn)) return to_status(code, "beginning a write");
+  const Txn owner(txn, nullptr);
+  // LMDB's own rule: what was freed before this, neither a reader nor the last commit but one can see.
+  std::size_t oldest = mdb_txn_id(txn) - 1;
+  mdb_reader_list(env_, note_reader, &oldest);
+  // LMDB shows its list to read transactions alone; as long as ours is open nobody changes it.
+  Result<Txn> reader = begin_read();
+  if (!reader) return reader.error();
+  Result<std::vector<std::size_t>> pages = pages_free_before(reader->get(), oldest);
+  if (!pages) return pages.error();
+  const std::size_t before = disk_size();
+  for (std::size_t i = 0; i < pages->size();) {
+    std::size_t run = 1;
+    while (i + run < pages->size() && (*pages)[i + run] == (*pages)[i] + run) ++run;
+    const auto offset = static_cast<off_t>((*pages)[i] * page_size());
+    const auto size = static_cast<off_t>(run * page_size());
+    if (::fallocate(witness_fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size) != 0) {
+      if (errno == EOPNOTSUPP || errno == ENOSYS) return 0;
+      return to_status(errno, "giving free pages back");
+    }
+    i += run;
+  }
+  const std::size_t after = disk_size();
+  return after < before ? before - after : 0;
 }
 
 Result<MDB_dbi> Txn::open_table(const char* name, bool create) {

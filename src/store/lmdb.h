@@ -65,6 +65,11 @@ class Env {
   bool lost_writes() const;
   // Of the file as far as it was ever used, free pages included.
   std::size_t file_size() const;
+  // What the file takes on the disk: its holes are not counted.
+  std::size_t disk_size() const;
+  // Makes holes of the free pages that LMDB itself could write over now. Begins a write transaction. The bytes given
+  // back; 0 where the file system has no holes.
+  Result<std::size_t> punch_free_pages() const;
 
  private:
   MDB_env* env_ = nullptr;

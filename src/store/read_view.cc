@@ -51,6 +51,18 @@ Result<std::vector<std::string>> ReadView::lease_keys(LeaseId id) const {
   return store::lease_keys(impl_->snapshot(), id);
 }
 
+Result<std::vector<Record>> ReadView::records(std::string_view prefix) const {
+  std::vector<Record> records;
+  KeyCursor cursor(impl_->txn, impl_->store->tables.records);
+  for (cursor.seek(prefix); cursor.valid() && cursor.key().starts_with(prefix); cursor.next()) {
+    const std::optional<PlainRecord> record = decode_plain(cursor.key(), cursor.value());
+    if (!record) return damaged("a record of the registry's own");
+    records.push_back({std::string(cursor.key()), std::string(record->bytes)});
+  }
+  if (!cursor.status().ok()) return cursor.status();
+  return records;
+}
+
 Status ReadView::every_event(const std::function<Status(const EventView&)>& visit) const {
   lmdb::Cursor cursor(impl_->txn, impl_->store->tables.log);
   for (cursor.seek({}); cursor.valid(); cursor.next()) {

@@ -218,6 +218,17 @@ std::optional<LeaseRecord> decode_lease(std::string_view lmdb_key, std::string_v
   return record;
 }
 
+void encode(const PlainRecord& record, std::string_view lmdb_key, std::string& out) {
+  Writer(out).bytes(record.bytes).seal(lmdb_key);
+}
+
+std::optional<PlainRecord> decode_plain(std::string_view lmdb_key, std::string_view bytes) {
+  Reader reader(lmdb_key, bytes);
+  PlainRecord record{reader.rest()};
+  if (!reader.complete()) return std::nullopt;
+  return record;
+}
+
 std::string log_key(Revision revision) {
   std::string key;
   append_big_endian(static_cast<std::uint64_t>(revision.main), key);

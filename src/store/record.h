@@ -71,18 +71,25 @@ struct LeaseRecord {
   std::int64_t ttl_s = 0;
 };
 
+// Bytes of the registry's own, as they are.
+struct PlainRecord {
+  std::string_view bytes;
+};
+
 // Each appends to an empty `out`. `lmdb_key` is the key that the record will stand under.
 void encode(const LiveRecord& record, std::string_view lmdb_key, std::string& out);
 void encode(const DeadRecord& record, std::string_view lmdb_key, std::string& out);
 void encode(const LogRecord& record, std::string_view lmdb_key, std::string& out);
 void encode(const State& record, std::string_view lmdb_key, std::string& out);
 void encode(const LeaseRecord& record, std::string_view lmdb_key, std::string& out);
+void encode(const PlainRecord& record, std::string_view lmdb_key, std::string& out);
 
 std::optional<LiveRecord> decode_live(std::string_view lmdb_key, std::string_view bytes);
 std::optional<DeadRecord> decode_dead(std::string_view lmdb_key, std::string_view bytes);
 std::optional<LogRecord> decode_log(std::string_view lmdb_key, std::string_view bytes);
 std::optional<State> decode_state(std::string_view lmdb_key, std::string_view bytes);
 std::optional<LeaseRecord> decode_lease(std::string_view lmdb_key, std::string_view bytes);
+std::optional<PlainRecord> decode_plain(std::string_view lmdb_key, std::string_view bytes);
 
 // What stands before a record's body: so that a fuzzer gets past it.
 std::uint32_t record_checksum(std::string_view lmdb_key, std::string_view body);

@@ -30,14 +30,18 @@ Result<Tables> Tables::open(lmdb::Txn& txn, bool create) {
     if (!table) return table.error();
     *entry.table = *table;
   }
-  tables.live.tails = tables.dead.tails = tables.lease_keys.tails = tails;
+  // Databases of the first release do not have it.
+  Result<MDB_dbi> records = txn.open_table("records", true);
+  if (!records) return records.error();
+  tables.records.root = *records;
+  tables.live.tails = tables.dead.tails = tables.lease_keys.tails = tables.records.tails = tails;
   return tables;
 }
 
 std::size_t Tables::pages_in_use(const lmdb::Txn& txn) const {
   std::size_t pages = 2;
   for (const MDB_dbi table :
-       {kFreeList, kNames, meta, log, lease, live.root, dead.root, lease_keys.root, live.tails})
+       {kFreeList, kNames, meta, log, lease, live.root, dead.root, lease_keys.root, records.root, live.tails})
     pages += txn.pages(table);
   return pages;
 }

@@ -24,6 +24,7 @@ namespace minigrpc::store {
 // dead:       key               -> tombstone        the keys that do not, but did since the compaction
 // lease:      id                -> TTL
 // lease_keys: lease id + key    -> nothing
+// records:    name              -> bytes            the registry's own: users, roles, alarms
 struct Tables {
   MDB_dbi meta = 0;
   MDB_dbi log = 0;
@@ -31,6 +32,7 @@ struct Tables {
   KeyTable live;
   KeyTable dead;
   KeyTable lease_keys;
+  KeyTable records;
 
   static Result<Tables> open(lmdb::Txn& txn, bool create);
   // Pages that hold data, LMDB's own two tables included.

@@ -246,10 +246,20 @@ void Store::leases_restart(std::int64_t now_ms) { impl_->leases.restart(now_ms);
 Result<Size> Store::size() {
   Result<std::unique_ptr<ReadView::Impl>> view = impl_->take_view();
   if (!view) return view.error();
-  const Size size{impl_->env.file_size(), impl_->tables.pages_in_use((*view)->txn) * impl_->env.page_size(),
-                  impl_->options.quota_bytes};
+  const std::size_t in_use = impl_->tables.pages_in_use((*view)->txn) * impl_->env.page_size();
+  // A file system may count blocks only when it writes them back.
+  const std::size_t on_disk = std::min(impl_->env.file_size(), impl_->env.disk_size());
   impl_->give_back(std::move(*view));
-  return size;
+  return Size{.total_bytes = std::max(on_disk, in_use),
+              .in_use_bytes = in_use,
+              .quota_bytes = impl_->options.quota_bytes,
+              .refused_bytes = impl_->refused_bytes.load(std::memory_order_relaxed)};
+}
+
+Result<std::size_t> Store::reclaim() {
+  detail::require(!impl_->batch_is_open, "reclaiming space while a WriteBatch is open");
+  if (!impl_->health.ok()) return impl_->health;
+  return impl_->env.punch_free_pages();
 }
 
 Status Store::snapshot_copy(int fd) {

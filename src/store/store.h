@@ -99,9 +99,21 @@ struct HistoryResult {
 };
 
 struct Size {
-  std::size_t total_bytes = 0;   // of the file, pages that wait for reuse included
+  std::size_t total_bytes = 0;   // on the disk, pages that wait for reuse included
   std::size_t in_use_bytes = 0;  // pages that hold data
   std::size_t quota_bytes = 0;
+  // What the last request that asked for room would have added beyond the quota; 0 when it was let in.
+  std::size_t refused_bytes = 0;
+
+  // Whether the quota is used up for what comes: it is not any more as soon as there is room.
+  bool full() const { return in_use_bytes >= quota_bytes || in_use_bytes + refused_bytes > quota_bytes; }
+};
+
+// Bytes that the registry keeps beside the keyspace, under a name of any length.
+struct Record {
+  std::string name;
+  std::string bytes;
+  friend bool operator==(const Record&, const Record&) = default;
 };
 
 // The last committed state at one moment. Cheap to make; holding one keeps the pages that it can see from
@@ -129,6 +141,8 @@ class ReadView {
 
   // The keys attached to a lease, in key order; none for an unknown lease.
   Result<std::vector<std::string>> lease_keys(LeaseId id) const;
+  // Those whose name begins with `prefix`, in order of name.
+  Result<std::vector<Record>> records(std::string_view prefix) const;
 
   // For a backup. Every event that is still kept, oldest first: those below compact_revision() that were not
   // superseded, and some that were, while compaction goes on. Ends with the first error of `visit`.
@@ -178,6 +192,14 @@ class WriteBatch {
   // Deletes the attached keys under one revision (none: no new revision), and the lease. Returns revision().
   // NOT_FOUND if it does not exist.
   Result<std::int64_t> lease_revoke(LeaseId id);
+
+  // The keys attached to a lease now, in key order; none for an unknown lease.
+  Result<std::vector<std::string>> lease_keys(LeaseId id);
+
+  // Records of the registry's own: users, roles, alarms. They make no revision, no event and no history, and are small,
+  // so the quota is not asked. `name` is not empty. Erasing one that is not there is no error.
+  Status put_record(std::string_view name, std::string_view bytes);
+  Status erase_record(std::string_view name);
 
   // From now on reads below `revision` are OUT_OF_RANGE; compact_step() removes what nobody can read any
   // more. OUT_OF_RANGE when it is already compacted, or lies in the future.
@@ -242,6 +264,10 @@ class Store {
 
   // Any thread. The batch that is open does not count.
   Result<Size> size();
+  // Writer, between batches: gives the disk back what free pages take, as holes in the file; its length stays. Pages
+  // that a view or the last commit but one can still see are left for the next time. The bytes given back. Where the
+  // file system has no holes, 0.
+  Result<std::size_t> reclaim();
   // Any thread: a consistent copy of the database while others read and write. It begins between two batches:
   // called by the writer with a batch open it would wait for ever. A new file at `path` (refused if there is
   // one), on disk when it returns; as `data.mdb` in an empty directory it is a data directory.

@@ -5,6 +5,7 @@
 // rest is the writer's.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -42,6 +43,7 @@ struct Store::Impl {
   Leases leases;
   Status health;
   bool batch_is_open = false;
+  std::atomic<std::size_t> refused_bytes{0};  // the writer's to set, anybody's to read
   ViewPool views;
 
   explicit Impl(const Options& o, DataDirectory d) : options(o), directory(std::move(d)) {}

@@ -36,9 +36,10 @@ struct WriteSet {
   std::unordered_set<std::string_view> puts;
   std::vector<KeyRange> deletes;
 
+  // An unbounded deletion counts for none: etcd compares with its "\0" as with any other end.
   bool deletes_key(std::string_view key) const {
     return std::any_of(deletes.begin(), deletes.end(),
-                       [&](const KeyRange& range) { return range.contains(key); });
+                       [&](const KeyRange& range) { return !range.unbounded() && range.contains(key); });
   }
 };
 

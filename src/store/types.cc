@@ -17,6 +17,14 @@ bool read_only(const std::vector<RequestOp>& ops) {
     return nested != nullptr && is_read_only(**nested);
   });
 }
+
+bool puts(const std::vector<RequestOp>& ops) {
+  return std::any_of(ops.begin(), ops.end(), [](const RequestOp& op) {
+    if (std::holds_alternative<PutRequest>(op)) return true;
+    const auto* nested = std::get_if<std::unique_ptr<TxnRequest>>(&op);
+    return nested != nullptr && has_puts(**nested);
+  });
+}
 }  // namespace
 
 std::string_view ByteArena::copy(std::string_view bytes) {
@@ -44,5 +52,7 @@ std::string_view ByteArena::copy(std::string_view bytes) {
 bool is_read_only(const TxnRequest& request) {
   return read_only(request.success) && read_only(request.failure);
 }
+
+bool has_puts(const TxnRequest& request) { return puts(request.success) || puts(request.failure); }
 
 }  // namespace minigrpc::store

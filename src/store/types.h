@@ -185,6 +185,8 @@ struct TxnResult {
 // Whether no branch, nested ones included, holds a put or a deletion: such a transaction can run on a
 // ReadView.
 bool is_read_only(const TxnRequest& request);
+// Whether any branch, nested ones included, holds a put.
+bool has_puts(const TxnRequest& request);
 
 struct LeaseGrantRequest {
   LeaseId id = 0;  // not 0: who chooses ids is the caller

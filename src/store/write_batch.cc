@@ -71,7 +71,9 @@ struct WriteBatch::Impl {
 
   Status check_space(std::size_t cost) const {
     const std::size_t used = store->tables.pages_in_use(txn) * store->env.page_size();
-    return used + cost > store->options.quota_bytes ? errors::no_space() : Status();
+    const bool fits = used + cost <= store->options.quota_bytes;
+    store->refused_bytes.store(fits ? 0 : cost, std::memory_order_relaxed);
+    return fits ? Status() : errors::no_space();
   }
 
   Result<std::optional<std::int64_t>> lease_ttl_s(LeaseId id) const {
@@ -84,19 +86,19 @@ struct WriteBatch::Impl {
     return std::optional(record->ttl_s);
   }
 
-  // What a put needs of the state: the key, if it keeps something of it; the lease.
-  Status check_put_state(const PutRequest& put) const {
-    if (put.ignore_value || put.ignore_lease) {
-      Result<std::optional<LiveRecord>> live = writer.snapshot().live(put.key);
-      if (!live) return live.error();
-      if (!live->has_value()) return errors::key_not_found();
-    }
-    if (put.lease != 0) {
-      Result<std::optional<std::int64_t>> lease = lease_ttl_s(put.lease);
-      if (!lease) return lease.error();
-      if (!lease->has_value()) return errors::lease_not_found();
-    }
-    return {};
+  // What a put needs of the state: the key, if it keeps something of it; the lease. Where both are missing etcd asks for
+  // the key first in a transaction, and for the lease outside of one.
+  Status check_kept_key(const PutRequest& put) const {
+    if (!put.ignore_value && !put.ignore_lease) return {};
+    Result<std::optional<LiveRecord>> live = writer.snapshot().live(put.key);
+    if (!live) return live.error();
+    return live->has_value() ? Status() : errors::key_not_found();
+  }
+  Status check_lease(const PutRequest& put) const {
+    if (put.lease == 0) return {};
+    Result<std::optional<std::int64_t>> lease = lease_ttl_s(put.lease);
+    if (!lease) return lease.error();
+    return lease->has_value() ? Status() : errors::lease_not_found();
   }
 
   Status check_ops(const std::vector<const RequestOp*>& ops) const {
@@ -104,7 +106,8 @@ struct WriteBatch::Impl {
     for (const RequestOp* op : ops) {
       const auto* put = std::get_if<PutRequest>(op);
       if (put == nullptr) continue;
-      if (Status status = check_put_state(*put); !status.ok()) return status;
+      if (Status status = check_kept_key(*put); !status.ok()) return status;
+      if (Status status = check_lease(*put); !status.ok()) return status;
       cost += cost_of(*put);
     }
     for (const RequestOp* op : ops)
@@ -205,7 +208,8 @@ std::int64_t WriteBatch::compact_revision() const { return impl_->state.compact_
 Result<PutResult> WriteBatch::put(const PutRequest& request) {
   return impl_->attempt([&]() -> Result<PutResult> {
     if (Status status = check_put(request); !status.ok()) return status;
-    if (Status status = impl_->check_put_state(request); !status.ok()) return status;
+    if (Status status = impl_->check_lease(request); !status.ok()) return status;
+    if (Status status = impl_->check_kept_key(request); !status.ok()) return status;
     if (Status status = impl_->check_space(cost_of(request)); !status.ok()) return status;
     return impl_->writer.put(request);
   });
@@ -227,6 +231,19 @@ Result<RangeResult> WriteBatch::range(const RangeRequest& request) {
     if (Status status = check_range(impl_->state, request); !status.ok()) return status;
     return run_range(impl_->writer.snapshot(), request, Lifetime::kOwned);
   });
+}
+
+Status WriteBatch::put_record(std::string_view name, std::string_view bytes) {
+  detail::require(!name.empty(), "a record without a name");
+  return impl_->attempt([&] { return impl_->writer.put_record(name, bytes); });
+}
+
+Status WriteBatch::erase_record(std::string_view name) {
+  return impl_->attempt([&] { return impl_->writer.erase_record(name); });
+}
+
+Result<std::vector<std::string>> WriteBatch::lease_keys(LeaseId id) {
+  return impl_->attempt([&] { return store::lease_keys(impl_->writer.snapshot(), id); });
 }
 
 Result<LeaseInfo> WriteBatch::lease_grant(const LeaseGrantRequest& request) {

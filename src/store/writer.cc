@@ -184,6 +184,17 @@ Status Writer::put_state() {
   return txn_.put(tables_.meta, kStateKey, buffer_);
 }
 
+Status Writer::put_record(std::string_view name, std::string_view bytes) {
+  ++writes_;
+  encode(PlainRecord{bytes}, name, buffer_);
+  return tables_.records.put(txn_, name, buffer_);
+}
+
+Status Writer::erase_record(std::string_view name) {
+  ++writes_;
+  return tables_.records.erase(txn_, name).status();
+}
+
 Result<std::vector<std::string>> lease_keys(const Snapshot& snapshot, LeaseId id) {
   const std::string prefix = lease_key(id);
   std::vector<std::string> keys;

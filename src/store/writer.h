@@ -40,6 +40,8 @@ class Writer {
   Status put_lease(LeaseId id, std::int64_t ttl_s);
   Status erase_lease(LeaseId id);
   Status put_state();
+  Status put_record(std::string_view name, std::string_view bytes);
+  Status erase_record(std::string_view name);
 
   // Counts up before every write to the database.
   std::uint64_t writes() const { return writes_; }

@@ -35,7 +35,9 @@ class EtcdctlTest(unittest.TestCase):
         cls.registry.__exit__()
 
     def command(self, *arguments):
-        return [OPTIONS.etcdctl, "--endpoints", self.registry.endpoint, *arguments]
+        # Its own time limits, of two and five seconds, are for machines with nothing else to do.
+        return [OPTIONS.etcdctl, "--endpoints", self.registry.endpoint, "--dial-timeout", "20s", "--command-timeout", "20s",
+                *arguments]
 
     def run_ctl(self, *arguments, stdin=None, status=0):
         done = subprocess.run(self.command(*arguments), env={**os.environ, "ETCDCTL_API": "3"}, input=stdin, text=True,
@@ -182,6 +184,57 @@ class EtcdctlTest(unittest.TestCase):
         self.assertIn("IS LEADER", self.run_ctl("endpoint", "status", "-w", "table"))
         self.assertIn(self.registry.endpoint, self.run_ctl("endpoint", "hashkv"))
         self.assertEqual(self.run_ctl("alarm", "list"), "")
+
+    def test_upkeep(self):
+        self.assertIn("Finished defragmenting etcd member", self.run_ctl("defrag"))
+        self.assertEqual(self.run_ctl("alarm", "disarm"), "")
+        member = self.run_ctl("member", "list").split(",")[0]
+        self.assertIn(f"Member {member} updated in cluster",
+                      self.run_ctl("member", "update", member, "--peer-urls", "http://127.0.0.1:2"))
+        self.assertIn("bad leader transferee", self.run_ctl("move-leader", "1234", status=1))
+        self.assertIn("member not found", self.run_ctl("member", "remove", "1234", status=1))
+
+    def test_users_and_roles(self):
+        def root(*arguments, **options):
+            return self.run_ctl("--user", "root:secret", *arguments, **options)
+
+        def alice(*arguments, **options):
+            return self.run_ctl("--user", "alice:pass", *arguments, **options)
+
+        self.assertEqual(self.run_ctl("user", "add", "root:secret"), "User root created\n")
+        self.assertEqual(self.run_ctl("user", "grant-role", "root", "root"), "Role root is granted to user root\n")
+        self.assertEqual(self.run_ctl("role", "add", "reader"), "Role reader created\n")
+        self.assertEqual(self.run_ctl("role", "grant-permission", "--prefix", "reader", "read", "auth/"),
+                         "Role reader updated\n")
+        self.assertEqual(self.run_ctl("user", "add", "alice:pass"), "User alice created\n")
+        self.assertEqual(self.run_ctl("user", "grant-role", "alice", "reader"), "Role reader is granted to user alice\n")
+        self.assertEqual(self.run_ctl("auth", "enable"), "Authentication Enabled\n")
+        try:
+            self.assertIn("user name is empty", self.run_ctl("get", "auth/k", status=1))
+            self.assertIn("authentication failed", self.run_ctl("--user", "root:wrong", "get", "auth/k", status=1))
+            self.assertEqual(root("put", "auth/k", "v"), "OK\n")
+            self.assertEqual(root("user", "list"), "alice\nroot\n")
+            self.assertIn("Roles: reader", root("user", "get", "alice"))
+            self.assertIn("[auth/, auth0) (prefix auth/)", root("role", "get", "reader"))
+            self.assertEqual(alice("get", "auth/k"), "auth/k\nv\n")
+            self.assertEqual(alice("get", "--prefix", "auth/"), "auth/k\nv\n")
+            self.assertIn("permission denied", alice("get", "--prefix", "auth", status=1))
+            self.assertIn("permission denied", alice("put", "auth/k", "w", status=1))
+            self.assertIn("permission denied", alice("user", "list", status=1))
+            watch = self.start_ctl("--user", "alice:pass", "watch", "auth/k", "--rev", "1")
+            self.assertEqual(self.lines(watch, 3), ["PUT", "auth/k", "v"])
+            forbidden = self.start_ctl("--user", "alice:pass", "watch", "other")
+            self.assertNotEqual(forbidden.wait(TIMEOUT_S), 0)
+            self.assertEqual(root("user", "passwd", "--interactive=false", "alice", stdin="new\n"), "Password updated\n")
+            self.assertIn("authentication failed", alice("get", "auth/k", status=1))
+            self.assertEqual(root("user", "revoke-role", "alice", "reader"), "Role reader is revoked from user alice\n")
+            self.assertEqual(root("role", "revoke-permission", "--prefix", "reader", "auth/"),
+                             "Permission of range [auth/, auth0) is revoked from role reader\n")
+            self.assertEqual(root("role", "delete", "reader"), "Role reader deleted\n")
+            self.assertEqual(root("user", "delete", "alice"), "User alice deleted\n")
+            self.assertEqual(root("role", "list"), "")
+        finally:
+            self.assertEqual(root("auth", "disable"), "Authentication Disabled\n")
 
     def test_elect(self):
         leader = self.start_ctl("elect", "election", "me")

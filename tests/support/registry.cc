@@ -23,8 +23,8 @@ std::vector<RegistryKind> registry_kinds() {
 
 std::string name_of(RegistryKind kind) { return kind == RegistryKind::kEtcd ? "etcd" : "minigrpcd"; }
 
-Registry::Registry(RegistryKind kind)
-    : kind_(kind), endpoint_(local(free_port())), peer_url_("http://" + local(free_port())) {
+Registry::Registry(RegistryKind kind, std::vector<std::string> flags)
+    : kind_(kind), flags_(std::move(flags)), endpoint_(local(free_port())), peer_url_("http://" + local(free_port())) {
   start();
 }
 
@@ -49,6 +49,12 @@ void Registry::start_wiped() {
 }
 
 std::vector<std::string> Registry::command() const {
+  std::vector<std::string> command = program();
+  command.insert(command.end(), flags_.begin(), flags_.end());
+  return command;
+}
+
+std::vector<std::string> Registry::program() const {
   const std::string url = "http://" + endpoint_;
 #ifdef MINIGRPC_MINIGRPCD
   if (kind_ == RegistryKind::kMinigrpcd)

@@ -20,8 +20,8 @@ std::string name_of(RegistryKind kind);
 
 class Registry {
  public:
-  // On a free port, with an empty data directory; serving. See started().
-  explicit Registry(RegistryKind kind);
+  // On a free port, with an empty data directory; serving. `flags`: more of them, which both kinds know. See started().
+  explicit Registry(RegistryKind kind, std::vector<std::string> flags = {});
 
   // "127.0.0.1:41233"
   const std::string& endpoint() const { return endpoint_; }
@@ -40,7 +40,9 @@ class Registry {
 
  private:
   std::vector<std::string> command() const;
+  std::vector<std::string> program() const;
   RegistryKind kind_;
+  std::vector<std::string> flags_;
   TemporaryDirectory directory_;
   std::string endpoint_;
   std::string peer_url_;

@@ -6,6 +6,9 @@
 #include <cctype>
 #include <utility>
 
+#include "config_file.h"
+#include "etcd_flags.h"
+
 namespace minigrpcd {
 
 using minigrpc::Result;
@@ -33,6 +36,7 @@ struct Given {
   std::string auth_token_ttl = "300";
   std::string bcrypt_cost = "10";
   std::string debug = "false";
+  std::string config_file;
   std::string cors = "*";
   std::string host_whitelist = "*";
   std::string grpc_gateway = "true";
@@ -45,8 +49,8 @@ struct Given {
 
 struct FlagRow {
   std::string_view name;
-  std::string Given::* place;  // null: without effect on a single member
-  std::string_view help;       // empty: not in --help
+  std::string Given::* place;
+  std::string_view help;
   bool boolean = false;
 };
 
@@ -72,6 +76,8 @@ constexpr std::array kFlags{
             "What users who signed in show: simple, or jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=5m.  [simple]"},
     FlagRow{"auth-token-ttl", &Given::auth_token_ttl, "Seconds for which a simple token lives unused.  [300]"},
     FlagRow{"bcrypt-cost", &Given::bcrypt_cost, "Work for each password, 4 to 31: each step doubles it.  [10]"},
+    FlagRow{"config-file", &Given::config_file,
+            "YAML with the names of flags as keys, as etcd takes it; what it sets counts more than flags."},
     FlagRow{"enable-grpc-gateway", &Given::grpc_gateway, "Serve etcd's JSON gateway below /v3.  [true]", true},
     FlagRow{"cors", &Given::cors, "Origins whose pages may ask by HTTP, with commas; * is any.  [*]"},
     FlagRow{"host-whitelist", &Given::host_whitelist,
@@ -90,42 +96,25 @@ constexpr std::array kFlags{
     FlagRow{"initial-advertise-peer-urls", &Given::initial_advertise_peer_urls,
             "Shown as peer addresses in `member list`; nobody listens there.  [http://localhost:2380]"},
     FlagRow{"initial-cluster", &Given::initial_cluster, "Accepted with one member, without effect."},
-    FlagRow{"heartbeat-interval", nullptr, {}},
-    FlagRow{"election-timeout", nullptr, {}},
-    FlagRow{"listen-peer-urls", nullptr, {}},
-    FlagRow{"initial-cluster-state", nullptr, {}},
-    FlagRow{"initial-cluster-token", nullptr, {}},
-    FlagRow{"initial-election-tick-advance", nullptr, {}, true},
-    FlagRow{"pre-vote", nullptr, {}, true},
-    FlagRow{"strict-reconfig-check", nullptr, {}, true},
-    FlagRow{"max-snapshots", nullptr, {}},
-    FlagRow{"max-wals", nullptr, {}},
-    FlagRow{"backend-batch-interval", nullptr, {}},
-    FlagRow{"backend-batch-limit", nullptr, {}},
-    FlagRow{"logger", nullptr, {}},
 };
 
-// etcd's flags whose effect a user would miss: refused, not ignored.
+// etcd's flags whose effect a user would miss: refused, not ignored. More of them in etcd_flags.h.
 struct Refusal {
   std::string_view name;
   std::string_view advice;
 };
 constexpr std::string_view kNoTls =
     "minigrpcd serves cleartext only: put a TLS proxy in front of it, or listen on localhost or a unix:// socket";
-constexpr std::string_view kNoCluster = "minigrpcd is a single member: for a cluster run etcd, and point clients at it";
 constexpr std::array kRefusals{
     Refusal{"cert-file", kNoTls},
     Refusal{"key-file", kNoTls},
     Refusal{"client-cert-auth", kNoTls},
     Refusal{"trusted-ca-file", kNoTls},
     Refusal{"auto-tls", kNoTls},
-    Refusal{"discovery", kNoCluster},
-    Refusal{"discovery-srv", kNoCluster},
-    Refusal{"proxy", kNoCluster},
-    Refusal{"force-new-cluster", kNoCluster},
-    Refusal{"config-file", "give its settings as flags, or as ETCD_… environment variables"},
+    Refusal{"client-crl-file", kNoTls},
+    Refusal{"client-cert-allowed-hostname", kNoTls},
     Refusal{"wal-dir", "there is no write-ahead log: put --data-dir on the fast disk"},
-    Refusal{"listen-metrics-urls", "minigrpcd serves no metrics"},
+    Refusal{"listen-metrics-urls", "/metrics is served on --listen-client-urls"},
 };
 
 Status bad(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
@@ -136,10 +125,16 @@ const FlagRow* find_row(std::string_view name) {
 }
 
 Status unknown_flag(const std::string& name) {
-  if (const auto found = std::ranges::find(kRefusals, name, &Refusal::name); found != kRefusals.end())
-    return bad("--" + name + " is etcd's, and not minigrpcd's: " + std::string(found->advice));
-  if (name.starts_with("peer-")) return bad("--" + name + " is etcd's: " + std::string(kNoCluster));
   return bad("flag provided but not defined: -" + name + "\nSee 'minigrpcd --help'.");
+}
+
+// Why etcd's flag of that name is not minigrpcd's; nullopt: it is not refused.
+std::optional<std::string_view> refusal_of(std::string_view name) {
+  if (const auto found = std::ranges::find(kRefusals, name, &Refusal::name); found != kRefusals.end())
+    return found->advice;
+  const EtcdFlag* flag = find_etcd_flag(name);
+  if (flag == nullptr || flag->refusal.empty()) return std::nullopt;
+  return flag->refusal;
 }
 
 bool is_true(std::string_view text) { return text == "true" || text == "1" || text == "t" || text == "T" || text == "TRUE"; }
@@ -147,21 +142,36 @@ bool is_boolean(std::string_view text) {
   return is_true(text) || text == "false" || text == "0" || text == "f" || text == "F" || text == "FALSE";
 }
 
-std::string environment_name(std::string_view flag) {
-  std::string name = "ETCD_";
+std::string environment_name(std::string_view prefix, std::string_view flag) {
+  std::string name(prefix);
   for (const char c : flag)
     name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
 }
 
-void record(const FlagRow& row, std::string value, Given& given, Flags& flags) {
-  if (row.place != nullptr) {
-    given.*row.place = std::move(value);
-    return;
+// Takes a flag with its value, wherever it was given. A refused one may say that it is not wanted.
+Status take(const std::string& name, std::string value, Given& given, Flags& flags) {
+  if (const FlagRow* row = find_row(name)) {
+    if (row->boolean && !is_boolean(value))
+      return bad("invalid boolean value \"" + value + "\" for -" + name + ": say true or false");
+    given.*row->place = std::move(value);
+    return Status();
   }
-  std::string shown = "--" + std::string(row.name);
-  if (std::ranges::find(flags.without_effect, shown) == flags.without_effect.end())
+  const std::optional<std::string_view> refusal = refusal_of(name);
+  if (refusal && !asks_for_nothing(value))
+    return bad("--" + name + " is etcd's, and not minigrpcd's: " + std::string(*refusal));
+  if (!refusal && find_etcd_flag(name) == nullptr) return unknown_flag(name);
+  std::string shown = "--" + name;
+  if (!refusal && std::ranges::find(flags.without_effect, shown) == flags.without_effect.end())
     flags.without_effect.push_back(std::move(shown));
+  return Status();
+}
+
+// Whether a flag may stand alone. Of one that is refused it does not matter.
+bool is_boolean_flag(const std::string& name) {
+  if (const FlagRow* row = find_row(name)) return row->boolean;
+  if (const EtcdFlag* flag = find_etcd_flag(name)) return flag->boolean;
+  return true;
 }
 
 // One argument, and the next where it is its value; the index of the last one used.
@@ -184,16 +194,12 @@ Result<std::size_t> take_argument(const std::vector<std::string>& arguments, std
     flags.version = true;
     return index;
   }
-  const FlagRow* row = find_row(name);
-  if (row == nullptr) return unknown_flag(name);
-  if (row->boolean) {
-    if (!value) value = "true";
-    if (!is_boolean(*value)) return bad("invalid boolean value \"" + *value + "\" for -" + name + ": say true or false");
-  } else if (!value) {
+  if (!value && is_boolean_flag(name)) value = "true";
+  if (!value) {
     if (index + 1 == arguments.size()) return bad("flag needs an argument: -" + name);
     value = arguments[++index];
   }
-  record(*row, *std::move(value), given, flags);
+  if (Status status = take(name, *std::move(value), given, flags); !status.ok()) return status;
   return index;
 }
 
@@ -336,6 +342,34 @@ Status finish(const Given& given, Flags& flags) {
   return Status();
 }
 
+// ETCD_NAME, or MINIGRPC_NAME, which counts more.
+Status take_environment(const Environment& environment, Given& given, Flags& flags) {
+  std::vector<std::string_view> names;
+  for (const FlagRow& row : kFlags) names.push_back(row.name);
+  for (const Refusal& refusal : kRefusals) names.push_back(refusal.name);
+  for (const EtcdFlag& flag : etcd_flags()) names.push_back(flag.name);
+  for (const std::string_view prefix : {"ETCD_", "MINIGRPC_"})
+    for (const std::string_view name : names)
+      if (std::optional<std::string> value = environment(environment_name(prefix, name)); value && !value->empty())
+        if (Status status = take(std::string(name), *std::move(value), given, flags); !status.ok()) return status;
+  return Status();
+}
+
+// What the configuration file sets counts, whatever was given beside it.
+Status take_config(Given& given, Flags& flags) {
+  if (given.config_file.empty()) return Status();
+  const std::string path = given.config_file;
+  Result<std::vector<Setting>> settings = read_config(path);
+  if (!settings) return settings.error();
+  for (Setting& setting : *settings) {
+    // As in etcd's own example, where most are spelled out and empty.
+    if (setting.value.empty()) continue;
+    if (Status status = take(setting.name, std::move(setting.value), given, flags); !status.ok())
+      return bad("configuration file " + path + ": " + status.message());
+  }
+  return Status();
+}
+
 }  // namespace
 
 Result<std::string> listen_address(std::string_view url) {
@@ -361,20 +395,14 @@ Result<std::string> listen_address(std::string_view url) {
 Result<Flags> parse_flags(const std::vector<std::string>& arguments, const Environment& environment) {
   Flags flags;
   Given given;
-  for (const FlagRow& row : kFlags)
-    if (std::optional<std::string> value = environment(environment_name(row.name)))
-      record(row, *std::move(value), given, flags);
-  // A setting that is ignored would be missed: TLS above all.
-  for (const Refusal& refusal : kRefusals) {
-    const std::string value = environment(environment_name(refusal.name)).value_or("");
-    if (!value.empty() && value != "false") return unknown_flag(std::string(refusal.name));
-  }
+  if (Status status = take_environment(environment, given, flags); !status.ok()) return status;
   for (std::size_t index = 0; index < arguments.size(); ++index) {
     const Result<std::size_t> last = take_argument(arguments, index, given, flags);
     if (!last) return last.error();
     index = *last;
   }
   if (flags.help || flags.version) return flags;
+  if (Status status = take_config(given, flags); !status.ok()) return status;
   if (Status status = finish(given, flags); !status.ok()) return status;
   return flags;
 }
@@ -387,18 +415,13 @@ std::string help_text() {
       "  minigrpcd --version\n"
       "  minigrpcd --help\n"
       "\n"
-      "Flags are etcd's; each can also be given as ETCD_ and its name in the environment (ETCD_DATA_DIR).\n"
+      "Flags are etcd's; each can also be given as MINIGRPC_ or ETCD_ and its name in the environment (ETCD_DATA_DIR).\n"
       "\n";
-  std::string quiet;
-  for (const FlagRow& row : kFlags) {
-    if (row.help.empty())
-      quiet += (quiet.empty() ? "--" : " --") + std::string(row.name);
-    else
-      text += "  --" + std::string(row.name) + "\n    " + std::string(row.help) + "\n";
-  }
-  text += "\nAccepted for etcd's start scripts, without effect on a single member:\n  " + quiet +
-          "\n\nFor a cluster run etcd, and point clients at it: they need no change.\n";
-  return text;
+  for (const FlagRow& row : kFlags) text += "  --" + std::string(row.name) + "\n    " + std::string(row.help) + "\n";
+  text += "\nAccepted for etcd's start scripts, without effect on a single member:\n ";
+  for (const EtcdFlag& flag : etcd_flags())
+    if (flag.refusal.empty()) text += " --" + std::string(flag.name);
+  return text + "\n\nFor a cluster run etcd, and point clients at it: they need no change.\n";
 }
 
 }  // namespace minigrpcd

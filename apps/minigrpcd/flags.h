@@ -1,7 +1,8 @@
 // minigrpcd's command line: etcd's flags, as Go's flag package reads them, and its environment variables.
 //
 //   --flag value   --flag=value   -flag value        a boolean: --flag or --flag=false
-//   ETCD_FLAG_NAME=value                             counts where the flag is not given
+//   ETCD_FLAG_NAME=value                             counts where the flag is not given; so does MINIGRPC_FLAG_NAME
+//   --config-file FILE                               etcd's YAML; counts more than all of them
 //
 // Thread rule: free functions.
 #pragma once

@@ -3,7 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
 #include <map>
+
+#include "etcd_flags.h"
 
 namespace minigrpcd {
 namespace {
@@ -95,6 +101,98 @@ TEST(FlagsTest, AnUnsupportedVariableIsRefusedToo) {
   EXPECT_TRUE(parse({}, {{"ETCD_AUTO_TLS", "false"}, {"ETCD_CERT_FILE", ""}}));
 }
 
+TEST(FlagsTest, OwnVariablesCountMore) {
+  const std::map<std::string, std::string> variables{{"ETCD_NAME", "etcd"}, {"MINIGRPC_NAME", "own"}};
+  EXPECT_EQ(parse({}, variables)->registry.name, "own");
+  EXPECT_EQ(parse({"--name", "flag"}, variables)->registry.name, "flag");
+}
+
+TEST(FlagsTest, WhatIsNotWantedIsNotRefused) {
+  EXPECT_TRUE(parse({"--force-new-cluster=false", "--proxy", "off", "--discovery", "", "--enable-v2=false"}));
+  EXPECT_THAT(parse({"--force-new-cluster"}).error().message(), HasSubstr("run etcd"));
+}
+
+TEST(FlagsTest, EveryFlagOfEtcdIsKnown) {
+  for (const EtcdFlag& flag : etcd_flags()) {
+    const std::string argument = "--" + std::string(flag.name) + (flag.boolean ? "=true" : "=1");
+    const minigrpc::Result<Flags> flags = parse({argument});
+    EXPECT_EQ(flags.has_value(), flag.refusal.empty()) << argument;
+    if (flags) {
+      EXPECT_THAT(flags->without_effect, ElementsAre("--" + std::string(flag.name)));
+    }
+  }
+}
+
+class ConfigFileTest : public ::testing::Test {
+ protected:
+  ConfigFileTest() : path_(::testing::TempDir() + "minigrpcd-config-" + std::to_string(::getpid()) + ".yml") {}
+  ~ConfigFileTest() override { std::remove(path_.c_str()); }
+  minigrpc::Result<Flags> parse_file(const std::string& yaml, std::vector<std::string> arguments = {}) {
+    std::ofstream(path_) << yaml;
+    arguments.insert(arguments.end(), {"--config-file", path_});
+    return parse(arguments);
+  }
+  const std::string path_;
+};
+
+TEST_F(ConfigFileTest, EtcdsExample) {
+  const Flags flags = parse_file(R"(# This is the configuration file for the etcd server.
+name: 'shop'
+data-dir:
+wal-dir:
+snapshot-count: 10000
+heartbeat-interval: 100
+quota-backend-bytes: 0
+listen-peer-urls: http://localhost:2380
+listen-client-urls: http://localhost:2379,unix:///run/shop.sock
+cors:
+discovery:
+proxy: 'off'
+strict-reconfig-check: false
+client-transport-security:
+  cert-file:
+  client-cert-auth: false
+  auto-tls: false
+peer-transport-security:
+  cert-file:
+  client-cert-auth: false
+log-level: debug
+log-outputs: [stderr]
+force-new-cluster: false
+cipher-suites: [
+]
+)").value();
+  EXPECT_EQ(flags.registry.name, "shop");
+  EXPECT_EQ(flags.registry.data_dir, "shop.minigrpc");
+  EXPECT_EQ(flags.registry.snapshot_count, 10'000);
+  EXPECT_THAT(flags.registry.listen_addresses, ElementsAre("localhost:2379", "unix:/run/shop.sock"));
+  EXPECT_EQ(flags.log_level, minigrpc::LogLevel::kDebug);
+  EXPECT_THAT(flags.without_effect, UnorderedElementsAre("--heartbeat-interval", "--listen-peer-urls",
+                                                         "--strict-reconfig-check", "--log-outputs",
+                                                         "--peer-client-cert-auth"));
+}
+
+TEST_F(ConfigFileTest, CountsMoreThanFlags) {
+  const Flags flags = parse_file("name: file\n", {"--name", "flag", "--data-dir", "/d"}).value();
+  EXPECT_EQ(flags.registry.name, "file");
+  EXPECT_EQ(flags.registry.data_dir, "/d");
+}
+
+TEST_F(ConfigFileTest, WhatIsWrongIsNamed) {
+  const std::pair<std::string, std::string> wrong[] = {
+      {"nmae: x\n", "not defined: -nmae"},          {"discovery: http://d\n", "run etcd"},
+      {"name: [[a]]\n", "'name' must be a list"},   {"just text\n", "lines 'flag: value'"},
+      {"name: a: b\n", "configuration file"},      {"client-transport-security: x\n", "must have settings below it"},
+      {"debug: maybe\n", "say true or false"},
+  };
+  for (const auto& [yaml, says] : wrong) {
+    const minigrpc::Result<Flags> flags = parse_file(yaml);
+    ASSERT_FALSE(flags.has_value()) << yaml;
+    EXPECT_THAT(flags.error().message(), HasSubstr(says)) << yaml;
+  }
+  EXPECT_THAT(parse({"--config-file", "/no/such/file"}).error().message(), HasSubstr("cannot read"));
+}
+
 struct Refused {
   std::vector<std::string> arguments;
   std::string says;
@@ -124,7 +222,6 @@ INSTANTIATE_TEST_SUITE_P(
                       Refused{{"--restore", "s.db", "--bump-revision", "100"}, "belong together"},
                       Refused{{"--skip-hash-check"}, "need --restore"},
                       Refused{{"--cert-file", "x"}, "cleartext only"},
-                      Refused{{"--peer-cert-file", "x"}, "run etcd"},
                       Refused{{"--auto-compaction-mode=daily"}, "periodic or revision"},
                       Refused{{"--auto-compaction-mode=revision", "--auto-compaction-retention=1h"}, "revisions"},
                       Refused{{"--auto-compaction-retention=1y"}, "a duration such as"},

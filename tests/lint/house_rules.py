@@ -43,7 +43,7 @@ MAP = {
     "src/discovery": row("base etcd rpc", "protobuf posix boost/json"),
     "src/registry": row("base auth net rpc services snapshot store", "protobuf posix"),
     "plugin": row("", "protobuf posix", ""),
-    "apps": row("base registry snapshot", "protobuf posix"),
+    "apps": row("base registry snapshot", "protobuf posix yaml-cpp"),
     "examples": row("", "protobuf posix"),
 }
 
@@ -51,7 +51,7 @@ MAP = {
 LIBRARIES = {
     "boost/": "boost", "boost/asio": "boost/asio", "boost/beast": "boost/beast", "boost/json": "boost/json",
     "boost/system/": "boost/system", "google/protobuf/": "protobuf", "gmock/": "gtest", "grpc": "grpc++",
-    "gtest/": "gtest", "lmdb.h": "lmdb", "nghttp2/": "nghttp2", "openssl/": "openssl", "zlib.h": "zlib", "zstd.h": "zstd",
+    "gtest/": "gtest", "lmdb.h": "lmdb", "nghttp2/": "nghttp2", "openssl/": "openssl", "yaml-cpp/": "yaml-cpp", "zlib.h": "zlib", "zstd.h": "zstd",
     "arpa/": "posix", "crypt.h": "posix", "linux/": "posix", "net/": "posix", "netinet/": "posix", "sys/": "posix",
     "dirent.h": "posix", "errno.h": "posix", "fcntl.h": "posix", "netdb.h": "posix", "poll.h": "posix",
     "pthread.h": "posix", "pwd.h": "posix", "sched.h": "posix", "signal.h": "posix", "time.h": "posix",

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <minigrpc/compression.h>
+#include <minigrpc/credentials.h>
 #include <minigrpc/metadata.h>
 #include <minigrpc/runtime.h>
 
@@ -31,6 +32,10 @@ struct BackoffOptions {
 };
 
 struct ChannelOptions {
+  // Cleartext unless given.
+  ChannelCredentials credentials{};
+  // What every call carries, before its own credentials.
+  CallCredentials call_credentials{};
   // "pick_first" or "round_robin"; empty = what the resolver suggests (round_robin for etcd://, else pick_first).
   std::string policy{};
   // What servers see as :authority; empty = from the target.
@@ -60,6 +65,7 @@ struct CallOptions {
   // earlier one counts.
   std::optional<std::chrono::nanoseconds> timeout{};
   Metadata metadata{};
+  CallCredentials credentials{};
   // Waits for a connection until the deadline instead of failing with UNAVAILABLE where none can be made
   // (grpc: doc/wait-for-ready.md).
   bool wait_for_ready = false;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <minigrpc/compression.h>
+#include <minigrpc/credentials.h>
 #include <minigrpc/detail/server_call.h>
 #include <minigrpc/method.h>
 #include <minigrpc/runtime.h>
@@ -66,8 +67,9 @@ class Server {
   // `service` is borrowed until the server is gone. All are added before the first listen().
   void add(Service& service);
   // Binds and accepts: "127.0.0.1:5051", "[::]:5051", "localhost:0", "unix:/run/prod.sock". The port bound, 0 for a
-  // Unix socket. A port in use is UNAVAILABLE, a bad address INVALID_ARGUMENT.
-  Result<std::uint16_t> listen(std::string_view address);
+  // Unix socket. A port in use is UNAVAILABLE, a bad address or certificate INVALID_ARGUMENT. A server may listen on
+  // several ports, each with credentials of its own.
+  Result<std::uint16_t> listen(std::string_view address, const ServerCredentials& credentials = {});
   // Takes no new connection and no new call (GOAWAY in two steps), lets the calls in flight finish for `grace`, then
   // cancels them. Resumes when the last connection is closed.
   Task<void> shutdown(std::chrono::nanoseconds grace);

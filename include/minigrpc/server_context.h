@@ -5,6 +5,7 @@
 
 #include <minigrpc/compression.h>
 #include <minigrpc/context.h>
+#include <minigrpc/credentials.h>
 #include <minigrpc/metadata.h>
 
 #include <string>
@@ -22,6 +23,8 @@ class ServerContext {
   std::string_view method() const { return method_; }
   // "10.0.0.7:41234", "[::1]:41234", or "unix:" and the server's path.
   std::string_view peer() const { return peer_; }
+  // Who the client is by its certificate; null for one that presented none, and where none was asked for.
+  const PeerIdentity* peer_identity() const { return peer_identity_; }
   // What the client asked for, usually "host:port".
   std::string_view authority() const { return authority_; }
   // TimePoint::max() without one. The calls and sleeps that the handler awaits keep to it by themselves.
@@ -50,6 +53,7 @@ class ServerContext {
   Metadata trailers_;
   std::string_view method_;
   std::string_view peer_;
+  const PeerIdentity* peer_identity_ = nullptr;
   std::string authority_;
   Compression compression_ = Compression::kIdentity;
   bool request_compressed_ = false;

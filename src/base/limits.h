@@ -42,6 +42,11 @@ inline constexpr std::chrono::seconds kLingerMax{5};
 // How long an accepted connection may take until its HTTP/2 preface and SETTINGS are there: half-open clients.
 inline constexpr std::chrono::seconds kHandshakeMax{20};
 
+// One file of certificates or keys; the system's roots have 200 KiB.
+inline constexpr std::size_t kPemSizeMax = 4u << 20;
+// What OpenSSL reads of a socket at a time: two full records.
+inline constexpr std::size_t kTlsReadBufferSize = 33u << 10;
+
 // Connections that the kernel queues for accept().
 inline constexpr int kListenBacklog = 4096;
 // How long the acceptor rests when the process has no descriptor left.

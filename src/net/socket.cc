@@ -16,6 +16,8 @@ Socket::Socket(Handle handle) : handle_(std::move(handle)) {
   setsockopt(handle_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+std::string error_text(int error) { return boost::system::system_category().message(error); }
+
 namespace {
 Socket::IoResult result_of(ssize_t size) {
   if (size >= 0) return {Socket::IoState::kDone, static_cast<std::size_t>(size)};

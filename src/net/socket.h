@@ -43,6 +43,15 @@ class Socket {
     handle_.async_wait(Handle::wait_write, std::move(handler));
   }
 
+  // Calls `handler(error_code)` in a later turn of the loop.
+  template <class F>
+  void post(F handler) {
+    boost::asio::post(handle_.get_executor(),
+                      [handler = std::move(handler)]() mutable { handler(boost::system::error_code()); });
+  }
+
+  // Borrowed until close().
+  int descriptor() { return handle_.native_handle(); }
   // Says that no more is sent; the peer's bytes still arrive.
   void shutdown_send();
   void close();
@@ -51,6 +60,9 @@ class Socket {
  private:
   Handle handle_;
 };
+
+// "Connection refused" for ECONNREFUSED.
+std::string error_text(int error);
 
 // Connects to the first of `addresses` that answers, one after the other, and calls `done` once on the loop.
 // UNAVAILABLE with the last reason when none does, DEADLINE_EXCEEDED at `deadline`. The returned function cancels:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "net/address.h"
 #include "rpc/channel_impl.h"
 #include "rpc/client_call.h"
 
@@ -23,6 +24,10 @@ ChannelImpl::ChannelImpl(Runtime& runtime, std::string_view target, ChannelOptio
   } else if (target_) {
     authority_ = target_->path.substr(0, target_->path.find(','));
   }
+  server_name_ = options_.credentials.server_name();
+  if (server_name_.empty())
+    if (const Result<net::Address> address = net::parse_address(authority_)) server_name_ = address->host;
+  if (server_name_.empty()) server_name_ = authority_;
   user_agent_ = options_.user_agent_prefix + (options_.user_agent_prefix.empty() ? "" : " ") + "grpc-c++-minigrpc/0.1.0";
 }
 
@@ -77,7 +82,7 @@ void ChannelImpl::on_resolved(Result<std::vector<Endpoint>> found) {
       subchannel = known->second;
       subchannel->set_endpoint(std::move(endpoint));
     } else {
-      subchannel = std::make_shared<Subchannel>(runtime_.impl(), loop_, options_, std::move(endpoint),
+      subchannel = std::make_shared<Subchannel>(runtime_.impl(), loop_, options_, server_name_, std::move(endpoint),
                                                 [this](Subchannel& changed) { on_subchannel_changed(changed); });
     }
     next.emplace(address, subchannel);

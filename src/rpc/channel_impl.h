@@ -30,6 +30,7 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   net::Loop& loop() { return loop_; }
   const ChannelOptions& options() const { return options_; }
   const std::string& authority() const { return authority_; }
+  std::string_view scheme() const { return options_.credentials.is_tls() ? "https" : "http"; }
   const std::string& user_agent() const { return user_agent_; }
   ChannelState state() const { return state_.load(std::memory_order_acquire); }
   // Set whenever the state becomes kReady, reset when it leaves it.
@@ -61,6 +62,7 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   const std::string target_text_;
   const ChannelOptions options_;
   std::string authority_;
+  std::string server_name_;  // that TLS servers have to prove
   std::string user_agent_;
   Result<Target> target_;
 

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/limits.h"
+#include "rpc/call_credentials.h"
 #include "rpc/channel_impl.h"
 #include "rpc/client_connection.h"
 #include "wire/compression.h"
@@ -134,7 +135,64 @@ void ClientCallCore::begin(const TaskContext& context) {
   if (deadline_ != TimePoint::max()) loop_.arm(*this, deadline_);
   entrusted_ = true;  // the channel or the stream holds it until the end
   retain();
+  if (needs_credentials()) return ask_credentials();
   channel_->start_call(*this);
+}
+
+// ---- credentials ----
+
+// Awaits what the call's credentials have to say, then lets the call go on. Deletes itself; outlives a call that ends
+// meanwhile, as long as a plugin takes to notice its cancellation.
+class ClientCallCore::CredentialsRun {
+ public:
+  CredentialsRun(ClientCallCore& call, CallCredentials credentials)
+      : call_(&call), credentials_(std::move(credentials)), context_(call.loop_, call.deadline_) {}
+
+  void start() {
+    CallCredentialsRequest request{.service_url = service_url(call_->channel_->authority(), call_->method_.path),
+                                   .method = std::string(call_->method_.path)};
+    Task<Result<Metadata>> asked = ask_all(credentials_, std::move(request));
+    detail::run_detached(detail::capture<Result<Metadata>>(std::move(asked), &outcome_))
+        .start(context_, [](void* self) noexcept { static_cast<CredentialsRun*>(self)->done(); }, this);
+  }
+  void abandon() {
+    call_ = nullptr;
+    context_.cancel();
+  }
+
+ private:
+  void done() {
+    const std::unique_ptr<CredentialsRun> self(this);
+    if (call_ == nullptr) return;
+    ClientCallCore& call = *call_;
+    const Keep keep(call);
+    call.asking_ = nullptr;
+    if (outcome_.failure) return call.end(Status(StatusCode::kUnavailable, "a credentials plugin failed with an exception"));
+    Result<Metadata>& answer = *outcome_.value;
+    if (!answer) return call.end(std::move(answer).error());
+    HeaderList check;
+    if (Status legal = check.add_metadata(*answer); !legal.ok()) return call.end(std::move(legal));
+    for (const Metadata::Entry& entry : *answer) call.options_.metadata.add(entry.name, entry.value);
+    call.channel_->start_call(call);
+  }
+
+  ClientCallCore* call_;
+  const CallCredentials credentials_;
+  TaskContext context_;
+  detail::Outcome<Result<Metadata>> outcome_;
+};
+
+bool ClientCallCore::needs_credentials() const {
+  return !options_.credentials.empty() || !channel_->options().call_credentials.empty();
+}
+
+void ClientCallCore::ask_credentials() {
+  if (!channel_->options().credentials.is_tls())
+    return end(Status(StatusCode::kUnauthenticated,
+                      "call credentials travel over TLS only, and this channel is in cleartext: nothing was sent"));
+  asking_ = new CredentialsRun(*this, CallCredentials::combine(channel_->options().call_credentials,
+                                                               options_.credentials));
+  asking_->start();
 }
 
 void ClientCallCore::on_timer() noexcept {
@@ -148,7 +206,7 @@ void ClientCallCore::attach(ClientConnection& connection) {
   char timeout[12];
   HeaderList fields;
   fields.add({":method", "POST"});
-  fields.add({":scheme", "http"});
+  fields.add({":scheme", channel_->scheme()});
   fields.add({":path", method_.path});
   fields.add({":authority", channel_->authority()});
   fields.add({"te", "trailers"});
@@ -419,6 +477,7 @@ void ClientCallCore::end(Status status) {
   if (ended()) return;
   if (armed()) loop_.disarm(*this);
   detach_stream();
+  if (auto* asking = std::exchange(asking_, nullptr)) asking->abandon();
   channel_->forget(*this);
   inbox_.close();
   replay_.clear();

@@ -68,6 +68,8 @@ class ClientCallCore final : private net::Timer {
   bool finish(detail::FinishOperation& operation);
   bool headers(detail::HeadersOperation& operation);
   void begin(const TaskContext& context);
+  bool needs_credentials() const;
+  void ask_credentials();
   void submit(Buffer message);
   void half_close();
   void on_timer() noexcept override;
@@ -103,6 +105,8 @@ class ClientCallCore final : private net::Timer {
   const Compression compression_;  // of what we send
 
   Inbox inbox_;
+  class CredentialsRun;
+  CredentialsRun* asking_ = nullptr;  // the credentials' metadata is awaited
   bool begun_ = false;
   bool entrusted_ = false;    // a reference is with the channel or the stream
   bool discarding_ = false;   // finish() waits: nobody will read

@@ -1,12 +1,22 @@
 #include "rpc/client_connection.h"
 
-#include <cstring>
-
 #include "base/limits.h"
 #include "rpc/client_call.h"
 #include "wire/status_mapping.h"
 
 namespace minigrpc::rpc {
+
+namespace {
+
+// What a server that speaks something else has said, by its first bytes; empty for HTTP/2.
+std::string_view other_protocol(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("\x15\x03")) return "TLS: this channel's credentials are for cleartext";
+  if (text.starts_with("HTTP/1.")) return "HTTP/1.1, not HTTP/2";
+  return {};
+}
+
+}  // namespace
 
 ClientConnection::ClientConnection(net::Loop& loop, net::Transport transport, std::string address)
     : loop_(loop),
@@ -44,8 +54,11 @@ void ClientConnection::on_readable() {
     const net::Transport::IoResult read = transport_.receive(buffer);
     if (read.state == net::Transport::IoState::kWouldBlock) break;
     if (read.state == net::Transport::IoState::kClosed) {
-      const std::string reason = read.error == 0 ? "connection closed" : std::strerror(read.error);
-      close(Status(StatusCode::kUnavailable, address_ + ": " + reason));
+      lost(read);
+      break;
+    }
+    if (const std::string_view other = ready_ ? "" : other_protocol(buffer.first(read.size)); !other.empty()) {
+      close(Status(StatusCode::kUnavailable, address_ + " speaks " + std::string(other)));
       break;
     }
     const std::optional<h2::Error> error = h2_.receive(buffer.first(read.size));
@@ -122,13 +135,20 @@ void ClientConnection::flush() {
       break;
     }
     if (sent.state == net::Transport::IoState::kClosed) {
-      close(Status(StatusCode::kUnavailable, address_ + ": " + std::strerror(sent.error)));
+      lost(sent);
       break;
     }
     h2_.consume_output(sent.size);
   }
   in_turn_ = false;
   close_if_idle();
+}
+
+void ClientConnection::lost(const net::Transport::IoResult& result) {
+  std::string text = address_ + ": " + transport_.why_closed(result);
+  if (!ready_) text += transport_.tls() ? " before it answered as an HTTP/2 server"
+                                        : " before it answered as an HTTP/2 server: does it expect TLS?";
+  close(Status(StatusCode::kUnavailable, std::move(text)));
 }
 
 void ClientConnection::wait_writable() {

@@ -52,6 +52,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   void wait_writable();
   void process_events();
   void process(const h2::Event& event);
+  void lost(const net::Transport::IoResult& result);
   void unusable(const Status& why);
   void close_if_idle();
 

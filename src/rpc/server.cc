@@ -35,9 +35,12 @@ const BoundMethod* ServerImpl::find(std::string_view path) const {
   return found != methods_.end() ? &found->second : nullptr;
 }
 
-Result<std::uint16_t> ServerImpl::listen(std::string_view text) {
+Result<std::uint16_t> ServerImpl::listen(std::string_view text, const ServerCredentials& credentials) {
   Result<net::Address> address = net::parse_address(text);
   if (!address) return std::move(address).error();
+  const std::shared_ptr<net::TlsContext> tls = credentials.impl();
+  if (tls)
+    if (const Result<net::SslContext> usable = tls->current(); !usable) return usable.error();
   net::Loop& loop = shares_.front()->loop;
   Result<std::shared_ptr<net::Listener>> opened = net::Listener::open(loop, *address);
   if (!opened) return std::move(opened).error();
@@ -49,9 +52,9 @@ Result<std::uint16_t> ServerImpl::listen(std::string_view text) {
   }
   std::vector<net::Loop*> targets;
   for (auto& share : shares_) targets.push_back(&share->loop);
-  loop.post([self = shared_from_this(), listener, targets] {
-    listener->start(targets, [self](net::Loop& target, net::Socket socket) {
-      self->accepted(target, std::move(socket));
+  loop.post([self = shared_from_this(), listener, targets, tls] {
+    listener->start(targets, [self, tls](net::Loop& target, net::Socket socket) {
+      self->accepted(target, std::move(socket), tls);
     });
   });
   return listener->port();
@@ -63,14 +66,15 @@ ServerImpl::LoopShare& ServerImpl::share_of(net::Loop& loop) {
   detail::contract_violation("a connection on a foreign loop");
 }
 
-void ServerImpl::accepted(net::Loop& loop, net::Socket socket) {
+void ServerImpl::accepted(net::Loop& loop, net::Socket socket, const std::shared_ptr<net::TlsContext>& tls) {
   LoopShare& share = share_of(loop);
   if (share.draining) return socket.close();
-  net::Transport transport(std::move(socket));
-  if (other_protocol_)
-    std::make_shared<Arrival>(shared_from_this(), share, std::move(transport))->start();
+  if (tls)
+    std::make_shared<Arrival>(shared_from_this(), share)->start_tls(std::move(socket), tls);
+  else if (other_protocol_)
+    std::make_shared<Arrival>(shared_from_this(), share)->start(std::move(socket));
   else
-    std::make_shared<ServerConnection>(shared_from_this(), share, std::move(transport))->start();
+    std::make_shared<ServerConnection>(shared_from_this(), share, net::Transport(std::move(socket)))->start();
 }
 
 void ServerImpl::drain() {
@@ -126,7 +130,9 @@ Server::~Server() {
 
 void Server::add(Service& service) { impl_->add(service); }
 
-Result<std::uint16_t> Server::listen(std::string_view address) { return impl_->listen(address); }
+Result<std::uint16_t> Server::listen(std::string_view address, const ServerCredentials& credentials) {
+  return impl_->listen(address, credentials);
+}
 
 Task<void> Server::shutdown(std::chrono::nanoseconds grace) {
   const std::shared_ptr<rpc::ServerImpl> impl = impl_;

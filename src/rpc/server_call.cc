@@ -60,11 +60,12 @@ ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream,
       server_(connection.server()),
       share_(connection.share()),
       bound_(bound),
-      peer_text_(connection.peer()),
+      peer_info_(connection.peer()),
       inbox_(connection.server().options().received_message_size_max) {
   method_ = bound.method->descriptor.path;
-  peer_ = *peer_text_;
   compression_ = server_.options().compression;
+  peer_ = peer_info_->address;
+  if (peer_info_->identity) peer_identity_ = &*peer_info_->identity;
   server_.one_more(share_);
 }
 

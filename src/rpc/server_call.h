@@ -76,7 +76,7 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   ServerImpl& server_;
   ServerImpl::LoopShare& share_;
   const BoundMethod& bound_;
-  std::shared_ptr<const std::string> peer_text_;
+  std::shared_ptr<const Peer> peer_info_;
 
   Inbox inbox_;
   detail::ServerReceiveOperation* receiving_ = nullptr;

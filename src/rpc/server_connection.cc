@@ -75,7 +75,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImp
       share_(share),
       transport_(std::move(transport)),
       h2_(h2::Role::kServer, settings_of(server_->options())),
-      peer_(std::make_shared<const std::string>(transport_.peer())) {}
+      peer_(std::make_shared<const Peer>(transport_.peer(), transport_.peer_identity())) {}
 
 ServerConnection::~ServerConnection() = default;
 

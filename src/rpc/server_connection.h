@@ -14,6 +14,12 @@ namespace minigrpc::rpc {
 
 class ServerCallCore;
 
+// Who is at the other end of a connection; its calls share it.
+struct Peer {
+  std::string address;
+  std::optional<PeerIdentity> identity;
+};
+
 class ServerConnection final : public std::enable_shared_from_this<ServerConnection>,
                                public AcceptedConnection,
                                private net::Flushable,
@@ -33,7 +39,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   net::Loop& loop() { return share_.loop; }
   ServerImpl& server() { return *server_; }
   ServerImpl::LoopShare& share() { return share_; }
-  const std::shared_ptr<const std::string>& peer() const { return peer_; }
+  const std::shared_ptr<const Peer>& peer() const { return peer_; }
   // Something was submitted: it leaves at the end of the turn.
   void touch() {
     if (!in_turn_) share_.loop.flush_later(*this);
@@ -60,7 +66,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   ServerImpl::LoopShare& share_;
   net::Transport transport_;
   h2::Connection h2_;
-  std::shared_ptr<const std::string> peer_;
+  std::shared_ptr<const Peer> peer_;
   bool in_turn_ = false;
   bool waiting_writable_ = false;
   bool failed_ = false;      // the peer broke the protocol: say so, then close

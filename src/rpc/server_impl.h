@@ -43,7 +43,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   ~ServerImpl();
 
   void add(Service& service);
-  Result<std::uint16_t> listen(std::string_view address);
+  Result<std::uint16_t> listen(std::string_view address, const ServerCredentials& credentials);
   // Starts draining; idle() is set when the last connection and handler are gone.
   void drain();
   // Ends calls and connections now.
@@ -84,7 +84,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
 
  private:
   void report_idle(LoopShare& share);
-  void accepted(net::Loop& loop, net::Socket socket);
+  void accepted(net::Loop& loop, net::Socket socket, const std::shared_ptr<net::TlsContext>& tls);
   LoopShare& share_of(net::Loop& loop);
 
   Runtime& runtime_;

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "net/address.h"
+#include "net/tls_handshake.h"
 
 namespace minigrpc::rpc {
 
@@ -13,11 +14,12 @@ std::chrono::nanoseconds Backoff::next(double uniform) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(pause);
 }
 
-Subchannel::Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options, Endpoint endpoint,
-                       Changed changed)
+Subchannel::Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options,
+                       const std::string& server_name, Endpoint endpoint, Changed changed)
     : runtime_(runtime),
       loop_(loop),
       options_(options),
+      server_name_(server_name),
       endpoint_(std::move(endpoint)),
       changed_(std::move(changed)),
       backoff_(options.backoff) {}
@@ -66,14 +68,27 @@ void Subchannel::resolved(Result<std::vector<net::SocketAddress>> addresses) {
   if (!addresses) return failed(std::move(addresses).error());
   cancel_connect_ = net::connect(loop_, *std::move(addresses), attempt_deadline_,
                                  [weak = weak_from_this()](Result<net::Socket> socket) {
+    if (const auto self = weak.lock()) self->connected(std::move(socket));
+  });
+}
+
+void Subchannel::connected(Result<net::Socket> socket) {
+  cancel_connect_ = nullptr;
+  if (!socket) return failed(std::move(socket).error());
+  if (!options_.credentials.is_tls()) return use(net::Transport(*std::move(socket)));
+  cancel_connect_ = net::handshake(loop_, *std::move(socket), options_.credentials.impl(), {.server_name = server_name_},
+                                   attempt_deadline_, [weak = weak_from_this()](Result<net::Transport> transport) {
     const auto self = weak.lock();
     if (!self) return;
     self->cancel_connect_ = nullptr;
-    if (!socket) return self->failed(std::move(socket).error());
-    self->connection_ = std::make_shared<ClientConnection>(self->loop_, net::Transport(*std::move(socket)),
-                                                           self->endpoint_.address);
-    self->connection_->start(*self, self->attempt_deadline_);
+    if (!transport) return self->failed(std::move(transport).error());
+    self->use(*std::move(transport));
   });
+}
+
+void Subchannel::use(net::Transport transport) {
+  connection_ = std::make_shared<ClientConnection>(loop_, std::move(transport), endpoint_.address);
+  connection_->start(*this, attempt_deadline_);
 }
 
 void Subchannel::on_ready(ClientConnection&) {

@@ -41,7 +41,9 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   // Called after each change of state; must not destroy the subchannel.
   using Changed = std::function<void(Subchannel&)>;
 
-  Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options, Endpoint endpoint, Changed changed);
+  // `options` and `server_name`, the one that a TLS server has to prove, are borrowed for the subchannel's life.
+  Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options, const std::string& server_name,
+             Endpoint endpoint, Changed changed);
   ~Subchannel() override;
 
   const Endpoint& endpoint() const { return endpoint_; }
@@ -66,6 +68,8 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
  private:
   void attempt();
   void resolved(Result<std::vector<net::SocketAddress>> addresses);
+  void connected(Result<net::Socket> socket);
+  void use(net::Transport transport);
   void on_ready(ClientConnection& connection) override;
   void on_unusable(ClientConnection& connection, const Status& why) override;
   void on_timer() noexcept override;
@@ -75,6 +79,7 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   RuntimeImpl& runtime_;
   net::Loop& loop_;
   const ChannelOptions& options_;
+  const std::string& server_name_;
   Endpoint endpoint_;
   Changed changed_;
   ChannelState state_ = ChannelState::kIdle;
@@ -84,7 +89,7 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   TimePoint retry_at_{};         // no attempt before
   TimePoint attempt_deadline_{};
   bool wanted_ = false;          // connect() was called during the pause
-  std::function<void()> cancel_connect_;
+  std::function<void()> cancel_connect_;  // of the connect or the handshake under way
   std::shared_ptr<ClientConnection> connection_;
 };
 

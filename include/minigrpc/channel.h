@@ -11,6 +11,7 @@
 
 #include <minigrpc/compression.h>
 #include <minigrpc/credentials.h>
+#include <minigrpc/keepalive.h>
 #include <minigrpc/metadata.h>
 #include <minigrpc/runtime.h>
 
@@ -50,6 +51,11 @@ struct ChannelOptions {
   // How long one connection attempt may take, the HTTP/2 handshake included.
   std::chrono::milliseconds connect_timeout{20'000};
   BackoffOptions backoff{};
+  ChannelKeepaliveOptions keepalive{};
+  // How long sent bytes may stay unacknowledged before a TCP connection is given up; 0 = the kernel's quarter of an hour.
+  std::chrono::milliseconds tcp_user_timeout{20'000};
+  // After at least this long without a call, the channel closes its connections and is kIdle until the next; kNever.
+  std::chrono::milliseconds idle_timeout = std::chrono::minutes(30);
 };
 
 // What the answer carried besides its message. Fill in `CallOptions::details` to have it.

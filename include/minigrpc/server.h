@@ -14,6 +14,7 @@
 #include <minigrpc/compression.h>
 #include <minigrpc/credentials.h>
 #include <minigrpc/detail/server_call.h>
+#include <minigrpc/keepalive.h>
 #include <minigrpc/method.h>
 #include <minigrpc/runtime.h>
 
@@ -50,6 +51,15 @@ struct ServerOptions {
   Compression compression = Compression::kIdentity;
   // Concurrent calls on one connection; the client queues what exceeds it (SETTINGS_MAX_CONCURRENT_STREAMS).
   std::uint32_t concurrent_streams_max = 1000;
+  ServerKeepaliveOptions keepalive{};
+  // A connection older than this, give or take a tenth, takes no further call (GOAWAY): clients connect again, and find
+  // their way to new servers. What is still in flight `connection_age_grace` later is cancelled.
+  std::chrono::milliseconds connection_age_max = kNever;
+  std::chrono::milliseconds connection_age_grace = kNever;
+  // A connection without a call for at least this long is closed.
+  std::chrono::milliseconds connection_idle_max = kNever;
+  // How long sent bytes may stay unacknowledged before a TCP connection is given up; 0 = the kernel's quarter of an hour.
+  std::chrono::milliseconds tcp_user_timeout{20'000};
 };
 
 namespace rpc {

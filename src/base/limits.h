@@ -14,8 +14,12 @@ inline constexpr std::size_t kFreeBlocksPerClassMax = 4096;
 
 // Bytes that a peer may have under way on one stream before its reader takes them: memory of a slow reader.
 inline constexpr std::uint32_t kStreamWindowSize = 512u << 10;
+// How far that window grows on a path whose bandwidth times delay asks for it: 1 Gbit/s at 32 ms.
+inline constexpr std::uint32_t kStreamWindowSizeMax = 4u << 20;
 // The same for a connection, refilled as bytes arrive: bytes in flight on a fast, long path.
 inline constexpr std::uint32_t kConnectionWindowSize = 8u << 20;
+// Bytes kept of the reason that a GOAWAY gives.
+inline constexpr std::size_t kGoawayDebugDataMax = 256;
 
 // Names, values and 32 bytes each (RFC 9113, 6.5.2) of one header list: a header bomb. grpc-status-details-bin and
 // long tokens still fit.
@@ -46,6 +50,11 @@ inline constexpr std::chrono::seconds kHandshakeMax{20};
 inline constexpr std::size_t kPemSizeMax = 4u << 20;
 // What OpenSSL reads of a socket at a time: two full records.
 inline constexpr std::size_t kTlsReadBufferSize = 33u << 10;
+
+// How long a client may take to acknowledge a graceful GOAWAY before it is held to it.
+inline constexpr std::chrono::milliseconds kDrainAckMax{5'000};
+// Head start of one address over the next when several are tried (RFC 8305, section 5).
+inline constexpr std::chrono::milliseconds kConnectStagger{250};
 
 // Connections that the kernel queues for accept().
 inline constexpr int kListenBacklog = 4096;

@@ -176,6 +176,9 @@ struct Callbacks {
         if (end_stream) end_of_data(connection, stream_of(session, frame->hd.stream_id));
         break;
       case NGHTTP2_GOAWAY:
+        connection.goaway_debug_data_.assign(
+            reinterpret_cast<const char*>(frame->goaway.opaque_data),
+            std::min(frame->goaway.opaque_data_len, limits::kGoawayDebugDataMax));
         connection.add_event({.kind = EventKind::kGoaway,
                               .error_code = frame->goaway.error_code,
                               .last_stream_id = frame->goaway.last_stream_id});
@@ -188,6 +191,8 @@ struct Callbacks {
           Event event{.kind = EventKind::kPingAck};
           std::memcpy(&event.ping_data, frame->ping.opaque_data, sizeof event.ping_data);
           connection.add_event(event);
+        } else {
+          connection.add_event({.kind = EventKind::kPing});
         }
         break;
       default:  // PRIORITY, WINDOW_UPDATE, RST_STREAM (on_stream_close follows), unknown types
@@ -234,6 +239,7 @@ struct Callbacks {
     const bool server = self(user).role_ == Role::kServer;
     if (server && frame->hd.type == NGHTTP2_RST_STREAM) self(user).reset_streams_.add(id);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    self(user).content_sent_ = true;
     if (!server) {
       if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
       if (Stream* stream = stream_of(session, id)) stream->request_sent_ = true;
@@ -501,10 +507,18 @@ void Connection::submit_ping(std::uint64_t data) {
 
 void Connection::submit_shutdown_notice() { must(nghttp2_submit_shutdown_notice(session_), "GOAWAY"); }
 
-void Connection::submit_goaway(ErrorCode code) {
+void Connection::submit_goaway(ErrorCode code, std::string_view debug_data) {
   must(nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
-                             static_cast<std::uint32_t>(code), nullptr, 0),
+                             static_cast<std::uint32_t>(code), bytes_of(debug_data), debug_data.size()),
        "GOAWAY");
+}
+
+void Connection::grow_windows(std::uint32_t stream_window_size, std::uint32_t connection_window_size) {
+  const nghttp2_settings_entry entry{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, stream_window_size};
+  must(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &entry, 1), "SETTINGS");
+  must(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                             static_cast<std::int32_t>(connection_window_size)),
+       "connection window");
 }
 
 std::span<const std::byte> Connection::output() {

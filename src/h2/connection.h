@@ -12,6 +12,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/header_view.h"
@@ -112,6 +114,7 @@ enum class EventKind : std::uint8_t {
   kClosed,    // stream, error_code: both directions are over; nothing follows
   kGoaway,    // last_stream_id, error_code
   kSettings,  // the peer's SETTINGS have arrived
+  kPing,      // the peer's; it has been answered
   kPingAck,   // ping_data
 };
 
@@ -161,8 +164,14 @@ class Connection {
   void submit_ping(std::uint64_t data);
   // The first of the two GOAWAYs of a graceful shutdown (RFC 9113, 6.8).
   void submit_shutdown_notice();
-  // The final GOAWAY, with the last stream that was taken.
-  void submit_goaway(ErrorCode code);
+  // The final GOAWAY, with the last stream that was taken. `debug_data` is for the peer's logs.
+  void submit_goaway(ErrorCode code, std::string_view debug_data = {});
+  // What the peer's last GOAWAY gave as its reason.
+  const std::string& goaway_debug_data() const { return goaway_debug_data_; }
+  // Lets the peer have more bytes under way, on each stream and on the connection. Windows never shrink.
+  void grow_windows(std::uint32_t stream_window_size, std::uint32_t connection_window_size);
+  // Whether HEADERS or DATA have gone into output() since the last call.
+  bool take_content_sent() { return std::exchange(content_sent_, false); }
 
   // The bytes to be written, at most limits::kOutputSizeMax. Borrowed until consume_output(). May add events.
   std::span<const std::byte> output();
@@ -196,6 +205,8 @@ class Connection {
   Role role_;
   std::uint32_t header_list_size_max_;
   std::size_t stream_count_ = 0;
+  bool content_sent_ = false;
+  std::string goaway_debug_data_;
 
   // Server: what is over for both sides. nghttp2 could remember closed streams instead, at half a KiB each.
   std::int32_t last_received_id_ = 0;

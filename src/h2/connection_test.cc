@@ -44,6 +44,7 @@ class Peer {
         case EventKind::kClosed: log.push_back("closed" + id + " " + std::to_string(event.error_code)); break;
         case EventKind::kGoaway: log.push_back("goaway " + std::to_string(event.last_stream_id)); break;
         case EventKind::kSettings: break;
+        case EventKind::kPing: break;
         case EventKind::kPingAck: log.push_back("pong " + std::to_string(event.ping_data)); break;
       }
       if (event.end_stream) log.push_back("end" + id);

@@ -4,8 +4,13 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
+#include <list>
+
+#include "base/limits.h"
 
 namespace minigrpc::net {
 
@@ -36,6 +41,11 @@ Socket::IoResult Socket::send(std::span<const std::byte> bytes) {
   return result_of(::send(handle_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL));
 }
 
+void Socket::set_user_timeout(std::chrono::milliseconds timeout) {
+  const unsigned value = static_cast<unsigned>(std::clamp<std::int64_t>(timeout.count(), 0, INT_MAX));
+  setsockopt(handle_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
+}
+
 void Socket::shutdown_send() {
   boost::system::error_code ignored;
   handle_.shutdown(Handle::shutdown_send, ignored);
@@ -54,11 +64,32 @@ std::string Socket::peer() const {
 
 namespace {
 
+// The families in turn, each in its own order, beginning with that of the first address.
+std::vector<SocketAddress> interleave(std::vector<SocketAddress> addresses) {
+  if (addresses.empty()) return addresses;
+  const int first = addresses.front().data()->sa_family;
+  const auto middle = std::stable_partition(addresses.begin(), addresses.end(), [first](const SocketAddress& address) {
+    return address.data()->sa_family == first;
+  });
+  std::vector<SocketAddress> mixed;
+  auto a = addresses.begin();
+  auto b = middle;
+  while (a != middle || b != addresses.end()) {
+    if (a != middle) mixed.push_back(*a++);
+    if (b != addresses.end()) mixed.push_back(*b++);
+  }
+  return mixed;
+}
+
 // One connection attempt over several addresses. Keeps itself alive through its pending handlers.
 class Attempt : public std::enable_shared_from_this<Attempt> {
  public:
   Attempt(Loop& loop, std::vector<SocketAddress> addresses, ConnectDone done)
-      : loop_(loop), handle_(loop.io()), timer_(loop.io()), addresses_(std::move(addresses)), done_(std::move(done)) {}
+      : loop_(loop),
+        timer_(loop.io()),
+        stagger_(loop.io()),
+        addresses_(interleave(std::move(addresses))),
+        done_(std::move(done)) {}
 
   void start(TimePoint deadline) {
     timer_.expires_at(deadline);
@@ -75,21 +106,34 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   }
 
  private:
+  using Handles = std::list<Socket::Handle>;
+
   void next() {
-    if (index_ == addresses_.size()) return finish(std::move(failure_));
+    stagger_.cancel();
+    if (index_ == addresses_.size()) {
+      if (handles_.empty()) finish(std::move(failure_));
+      return;
+    }
     const SocketAddress& address = addresses_[index_++];
     current_ = to_string(address);
-    boost::system::error_code ignored;
-    handle_.close(ignored);
-    handle_.async_connect(address, [self = shared_from_this()](const boost::system::error_code& error) {
-      self->connected(error);
+    const auto handle = handles_.emplace(handles_.end(), loop_.io());
+    handle->async_connect(address, [self = shared_from_this(), handle,
+                                    name = current_](const boost::system::error_code& error) {
+      self->connected(handle, name, error);
+    });
+    if (index_ == addresses_.size()) return;
+    stagger_.expires_after(limits::kConnectStagger);
+    stagger_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+      if (!error && self->done_) self->next();
     });
   }
 
-  void connected(const boost::system::error_code& error) {
+  void connected(Handles::iterator handle, const std::string& name, const boost::system::error_code& error) {
     if (!done_) return;
-    if (!error) return finish(Socket(std::move(handle_)));
-    failure_ = Status(StatusCode::kUnavailable, "cannot connect to " + current_ + ": " + error.message());
+    Socket::Handle connected = std::move(*handle);
+    handles_.erase(handle);
+    if (!error) return finish(Socket(std::move(connected)));
+    failure_ = Status(StatusCode::kUnavailable, "cannot connect to " + name + ": " + error.message());
     next();
   }
 
@@ -100,17 +144,20 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     done(std::move(result));
   }
 
+  // The handlers of what is closed still come, and find no `done_`.
   void close() {
     timer_.cancel();
+    stagger_.cancel();
     boost::system::error_code ignored;
-    if (handle_.is_open()) handle_.close(ignored);
+    for (Socket::Handle& handle : handles_) handle.close(ignored);
   }
 
   Loop& loop_;
-  Socket::Handle handle_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer stagger_;
   std::vector<SocketAddress> addresses_;
   std::size_t index_ = 0;
+  Handles handles_;  // the attempts under way
   std::string current_;
   Status failure_{StatusCode::kUnavailable, "no address to connect to"};
   ConnectDone done_;

@@ -50,6 +50,9 @@ class Socket {
                       [handler = std::move(handler)]() mutable { handler(boost::system::error_code()); });
   }
 
+  // How long sent bytes may stay unacknowledged before the kernel gives the connection up (TCP_USER_TIMEOUT); nothing for
+  // a Unix socket. Zero leaves it to the kernel: a quarter of an hour.
+  void set_user_timeout(std::chrono::milliseconds timeout);
   // Borrowed until close().
   int descriptor() { return handle_.native_handle(); }
   // Says that no more is sent; the peer's bytes still arrive.
@@ -64,8 +67,8 @@ class Socket {
 // "Connection refused" for ECONNREFUSED.
 std::string error_text(int error);
 
-// Connects to the first of `addresses` that answers, one after the other, and calls `done` once on the loop.
-// UNAVAILABLE with the last reason when none does, DEADLINE_EXCEEDED at `deadline`. The returned function cancels:
+// Connects to the first of `addresses` that answers, and calls `done` once on the loop. The next is tried as soon as one
+// has failed, or has not answered for a moment, families in turn (RFC 8305, "happy eyeballs"). UNAVAILABLE with the last reason when none does, DEADLINE_EXCEEDED at `deadline`. The returned function cancels:
 // `done` is then not called (unless it has been).
 using ConnectDone = std::function<void(Result<Socket>)>;
 std::function<void()> connect(Loop& loop, std::vector<SocketAddress> addresses, TimePoint deadline, ConnectDone done);

@@ -32,6 +32,17 @@ class Timer {
   std::size_t index_ = kNowhere;
 };
 
+// A timer that calls a member function of its owner, for an owner of several.
+template <class Owner, void (Owner::*Due)()>
+class TimerOf final : public Timer {
+ public:
+  explicit TimerOf(Owner& owner) : owner_(owner) {}
+  void on_timer() noexcept override { (owner_.*Due)(); }
+
+ private:
+  Owner& owner_;
+};
+
 class TimerHeap {
  public:
   // Moves it where it is armed already.

@@ -2,15 +2,33 @@
 
 #include <algorithm>
 
+#include "base/limits.h"
+
 namespace minigrpc::rpc {
 
 namespace {
 
-// The first endpoint of the list that can be reached, until its connection ends (grpc: doc/load-balancing.md).
+// The families in turn, each in its own order, beginning with that of the first endpoint (RFC 8305, section 4).
+Subchannels interleave(const Subchannels& subchannels) {
+  Subchannels rest[2];
+  const auto is_ipv6 = [](const auto& subchannel) { return subchannel->endpoint().address.starts_with('['); };
+  for (const auto& subchannel : subchannels) rest[is_ipv6(subchannel) != is_ipv6(subchannels.front())].push_back(subchannel);
+  Subchannels mixed;
+  for (std::size_t i = 0; i < std::max(rest[0].size(), rest[1].size()); ++i)
+    for (const Subchannels& family : rest)
+      if (i < family.size()) mixed.push_back(family[i]);
+  return mixed;
+}
+
+// The first endpoint of the list that can be reached, until its connection ends (grpc: doc/load-balancing.md). The next
+// one is tried as soon as one has failed, or has not answered for a moment (RFC 8305, "happy eyeballs").
 class PickFirst final : public Balancer {
  public:
+  explicit PickFirst(net::Loop& loop) : loop_(loop) {}
+  ~PickFirst() override { loop_.disarm(stagger_); }
+
   void update(const Subchannels& subchannels) override {
-    subchannels_ = subchannels;
+    subchannels_ = interleave(subchannels);
     const bool stays = chosen_ && std::find(subchannels_.begin(), subchannels_.end(), chosen_) != subchannels_.end();
     if (!stays) chosen_.reset();
     all_failed_ = false;
@@ -27,6 +45,9 @@ class PickFirst final : public Balancer {
     if (subchannel.state() == ChannelState::kReady) {
       if (!chosen_) chosen_ = subchannel.shared_from_this();
       all_failed_ = false;
+      loop_.disarm(stagger_);
+      for (const auto& other : subchannels_)
+        if (other != chosen_) other->give_up_attempt();
       return;
     }
     if (&subchannel == chosen_.get()) {
@@ -38,8 +59,9 @@ class PickFirst final : public Balancer {
     }
     if (subchannel.state() == ChannelState::kTransientFailure && active_ && !chosen_) {
       failure_ = subchannel.failure();
-      ++next_;
-      try_next();
+      const bool latest = next_ < subchannels_.size() && subchannels_[next_].get() == &subchannel;
+      if (latest) ++next_;
+      if (latest || next_ >= subchannels_.size()) try_next();
     }
   }
 
@@ -57,20 +79,34 @@ class PickFirst final : public Balancer {
   }
 
  private:
-  // One endpoint at a time; after the last, all pause and begin again.
+  void on_stagger() {
+    if (!active_ || chosen_ || all_failed_ || next_ >= subchannels_.size()) return;
+    ++next_;
+    try_next();
+  }
+
+  // One endpoint after the other; once all have failed, all pause and begin again.
   void try_next() {
+    loop_.disarm(stagger_);
     if (subchannels_.empty()) return;
     while (!all_failed_ && next_ < subchannels_.size() && subchannels_[next_]->pausing())
       failure_ = subchannels_[next_++]->failure();
-    if (next_ >= subchannels_.size()) all_failed_ = true;
+    if (next_ >= subchannels_.size())
+      all_failed_ = std::none_of(subchannels_.begin(), subchannels_.end(), [](const auto& subchannel) {
+        return subchannel->state() == ChannelState::kConnecting;
+      });
     if (all_failed_) {
       next_ = 0;
       for (const auto& subchannel : subchannels_) subchannel->connect();
       return;
     }
+    if (next_ >= subchannels_.size()) return;  // the last ones have still to answer
+    if (next_ + 1 < subchannels_.size()) loop_.arm(stagger_, net::Loop::now() + limits::kConnectStagger);
     subchannels_[next_]->connect();
   }
 
+  net::Loop& loop_;
+  net::TimerOf<PickFirst, &PickFirst::on_stagger> stagger_{*this};
   Subchannels subchannels_;
   std::shared_ptr<Subchannel> chosen_;
   std::size_t next_ = 0;
@@ -120,8 +156,8 @@ class RoundRobin final : public Balancer {
 
 }  // namespace
 
-std::unique_ptr<Balancer> make_balancer(std::string_view policy) {
-  if (policy == "pick_first") return std::make_unique<PickFirst>();
+std::unique_ptr<Balancer> make_balancer(std::string_view policy, net::Loop& loop) {
+  if (policy == "pick_first") return std::make_unique<PickFirst>(loop);
   if (policy == "round_robin") return std::make_unique<RoundRobin>();
   return nullptr;
 }

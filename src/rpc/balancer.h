@@ -35,6 +35,6 @@ class Balancer {
 };
 
 // "pick_first" or "round_robin"; null for a name that is neither.
-std::unique_ptr<Balancer> make_balancer(std::string_view policy);
+std::unique_ptr<Balancer> make_balancer(std::string_view policy, net::Loop& loop);
 
 }  // namespace minigrpc::rpc

@@ -49,7 +49,7 @@ void ChannelImpl::start_resolving() {
   if (!resolver) return fail(std::move(resolver).error());
   resolver_ = *std::move(resolver);
   const std::string policy = options_.policy.empty() ? std::string(resolver_->default_policy()) : options_.policy;
-  balancer_ = make_balancer(policy);
+  balancer_ = make_balancer(policy, loop_);
   if (!balancer_)
     return fail(Status(StatusCode::kInvalidArgument, "no policy '" + policy + "': use pick_first or round_robin"));
   resolver_->start([weak = weak_from_this(), &loop = loop_](Result<std::vector<Endpoint>> found) {
@@ -62,7 +62,7 @@ void ChannelImpl::start_resolving() {
 }
 
 void ChannelImpl::on_resolved(Result<std::vector<Endpoint>> found) {
-  if (is_shut_down()) return;
+  if (is_shut_down() || !balancer_) return;
   if (!found) {
     // The last good list stands.
     if (!have_endpoints_)
@@ -132,6 +132,21 @@ void ChannelImpl::connect() {
   });
 }
 
+void ChannelImpl::on_idle_timer() {
+  const auto keep = shared_from_this();
+  bool busy = std::exchange(used_, false) || !pending_.empty();
+  for (const auto& [address, subchannel] : subchannels_)
+    busy = busy || (subchannel->state() == ChannelState::kReady && subchannel->connection().h2().stream_count() > 0);
+  if (busy) return loop_.arm(idle_timer_, later(net::Loop::now(), options_.idle_timeout));
+  resolver_.reset();
+  resolving_ = have_endpoints_ = false;
+  resolver_failure_ = Status();
+  balancer_.reset();
+  for (auto& [address, subchannel] : std::exchange(subchannels_, {})) subchannel->drop();
+  state_.store(ChannelState::kIdle, std::memory_order_release);
+  ready_.reset();
+}
+
 // ---- calls ----
 
 bool ChannelImpl::place(ClientCallCore& call) {
@@ -155,6 +170,9 @@ bool ChannelImpl::place(ClientCallCore& call) {
 
 void ChannelImpl::start_call(ClientCallCore& call) {
   if (is_shut_down()) return call.end(shutdown_status());
+  used_ = true;
+  if (!idle_timer_.armed() && options_.idle_timeout != kNever)
+    loop_.arm(idle_timer_, later(net::Loop::now(), options_.idle_timeout));
   start_resolving();
   if (place(call)) return;
   if (pending_.size() >= limits::kPendingCallsMax)
@@ -202,6 +220,7 @@ void ChannelImpl::shutdown() {
     if (self->is_shut_down()) return;
     self->state_.store(ChannelState::kShutdown, std::memory_order_release);
     self->ready_.reset();
+    self->loop_.disarm(self->idle_timer_);
     self->resolver_.reset();
     const Status why(StatusCode::kCancelled, "the channel was shut down");
     for (auto& [address, subchannel] : std::exchange(self->subchannels_, {})) subchannel->shutdown(why);

@@ -53,6 +53,7 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   void on_subchannel_changed(Subchannel& subchannel);
   void update_state();
   void try_pending();
+  void on_idle_timer();
   // True: the call found its place or its end.
   bool place(ClientCallCore& call);
   Status shutdown_status() const { return Status(StatusCode::kUnavailable, "the channel is shut down"); }
@@ -77,6 +78,8 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   std::vector<ClientCallCore*>* retrying_ = nullptr;  // what try_pending() or shutdown() goes through
   bool again_ = false;                                // try_pending() was wanted while it ran
   bool connect_wanted_ = false;
+  bool used_ = false;  // a call has begun since idleness was looked at
+  net::TimerOf<ChannelImpl, &ChannelImpl::on_idle_timer> idle_timer_{*this};
   std::atomic<ChannelState> state_{ChannelState::kIdle};
   AsyncEvent ready_;
 };

@@ -18,20 +18,24 @@ std::string_view other_protocol(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-ClientConnection::ClientConnection(net::Loop& loop, net::Transport transport, std::string address)
+ClientConnection::ClientConnection(net::Loop& loop, net::Transport transport, std::string address,
+                                   const ChannelKeepaliveOptions& keepalive)
     : loop_(loop),
       transport_(std::move(transport)),
       h2_(h2::Role::kClient, {.concurrent_streams_max = 0,
                               .stream_window_size = limits::kStreamWindowSize,
                               .connection_window_size = limits::kConnectionWindowSize,
                               .header_list_size_max = limits::kHeaderListSizeMax}),
-      address_(std::move(address)) {}
+      address_(std::move(address)),
+      keepalive_(keepalive.time, keepalive.timeout, net::Loop::now()),
+      keepalive_without_calls_(keepalive.without_calls) {}
 
 ClientConnection::~ClientConnection() = default;
 
 void ClientConnection::start(Owner& owner, TimePoint settings_deadline) {
   owner_ = &owner;
   loop_.arm(*this, settings_deadline);
+  arm_keepalive(net::Loop::now());
   touch();
   wait_readable();
 }
@@ -48,6 +52,10 @@ void ClientConnection::wait_readable() {
 }
 
 void ClientConnection::on_readable() {
+  if (keepalive_.enabled()) {
+    const TimePoint now = net::Loop::now();
+    if (keepalive_.heard(now)) arm_keepalive(now);
+  }
   const std::span<std::byte> buffer = loop_.receive_buffer();
   in_turn_ = true;
   for (int i = 0; i < limits::kReadsPerTurnMax && !closed_; ++i) {
@@ -87,6 +95,7 @@ void ClientConnection::process(const h2::Event& event) {
       if (call != nullptr) call->on_headers(h2_.headers(event), event.end_stream);
       break;
     case h2::EventKind::kData:
+      measure(event.data.size());
       if (call != nullptr)
         call->on_data(event.data, event.end_stream);
       else
@@ -109,16 +118,57 @@ void ClientConnection::process(const h2::Event& event) {
       loop_.disarm(*this);
       if (owner_ != nullptr) owner_->on_ready(*this);
       break;
-    case h2::EventKind::kGoaway: {
-      draining_ = true;
-      std::string reason = address_ + " is going away";
-      if (event.error_code != 0) reason += ": " + std::string(wire::http2_error_name(event.error_code));
-      unusable(Status(StatusCode::kUnavailable, std::move(reason)));
+    case h2::EventKind::kGoaway:
+      on_goaway(event);
       break;
-    }
+    case h2::EventKind::kPing:
+      break;
     case h2::EventKind::kPingAck:
+      if (static_cast<PingPurpose>(event.ping_data) != PingPurpose::kBandwidth) break;
+      if (const auto window = bandwidth_.ping_acked(net::Loop::now()))
+        h2_.grow_windows(*window, std::max(2 * *window, limits::kConnectionWindowSize));
       break;
   }
+}
+
+void ClientConnection::on_goaway(const h2::Event& event) {
+  draining_ = true;
+  std::string reason = address_ + " is going away";
+  if (event.error_code != 0) reason += ": " + std::string(wire::http2_error_name(event.error_code));
+  const bool too_many_pings = event.error_code == static_cast<std::uint32_t>(h2::ErrorCode::kEnhanceYourCalm) &&
+                              h2_.goaway_debug_data() == "too_many_pings";
+  if (too_many_pings) {
+    reason += " (too_many_pings)";
+    if (owner_ != nullptr) owner_->on_too_many_pings();
+  }
+  going_away_ = reason;
+  unusable(Status(StatusCode::kUnavailable, std::move(reason)));
+}
+
+// ---- keeping it ----
+
+void ClientConnection::arm_keepalive(TimePoint now) {
+  const TimePoint next = keepalive_.next(now, anxious());
+  if (next != TimePoint::max()) loop_.arm(keepalive_timer_, next);
+}
+
+void ClientConnection::keep_alive() {
+  const auto keep = shared_from_this();
+  const TimePoint now = net::Loop::now();
+  const Keepalive::Step step = keepalive_.step(now, anxious());
+  if (step == Keepalive::Step::kDead)
+    return close(Status(StatusCode::kUnavailable, address_ + ": no answer to a keepalive PING"));
+  if (step == Keepalive::Step::kPing) {
+    h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kKeepalive));
+    touch();
+  }
+  arm_keepalive(now);
+}
+
+void ClientConnection::measure(std::size_t received_size) {
+  if (!bandwidth_.received(received_size)) return;
+  bandwidth_.ping_sent(net::Loop::now());
+  h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kBandwidth));
 }
 
 void ClientConnection::flush() {
@@ -145,7 +195,7 @@ void ClientConnection::flush() {
 }
 
 void ClientConnection::lost(const net::Transport::IoResult& result) {
-  std::string text = address_ + ": " + transport_.why_closed(result);
+  std::string text = !going_away_.empty() ? going_away_ : address_ + ": " + transport_.why_closed(result);
   if (!ready_) text += transport_.tls() ? " before it answered as an HTTP/2 server"
                                         : " before it answered as an HTTP/2 server: does it expect TLS?";
   close(Status(StatusCode::kUnavailable, std::move(text)));
@@ -182,6 +232,7 @@ void ClientConnection::close(const Status& why) {
   closed_ = true;
   transport_.close();
   loop_.disarm(*this);
+  loop_.disarm(keepalive_timer_);
   loop_.cancel_flush(*this);
   // The owner first: a call that may be sent again must find another connection.
   unusable(why);

@@ -6,8 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "base/limits.h"
+#include "h2/bdp_estimator.h"
 #include "h2/connection.h"
 #include "net/transport.h"
+#include "rpc/keepalive.h"
 
 namespace minigrpc::rpc {
 
@@ -22,11 +25,15 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
     // It takes no new call (GOAWAY, or gone). Called once, also where it never was ready.
     virtual void on_unusable(ClientConnection& connection, const Status& why) = 0;
 
+    // The server finds that this side asks too often whether it is there; on_unusable() follows.
+    virtual void on_too_many_pings() = 0;
+
    protected:
     virtual ~Owner() = default;
   };
 
-  ClientConnection(net::Loop& loop, net::Transport transport, std::string address);
+  ClientConnection(net::Loop& loop, net::Transport transport, std::string address,
+                   const ChannelKeepaliveOptions& keepalive);
   ~ClientConnection() override;
 
   // `owner` is borrowed until on_unusable() or disown().
@@ -55,17 +62,28 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   void lost(const net::Transport::IoResult& result);
   void unusable(const Status& why);
   void close_if_idle();
+  bool anxious() const { return keepalive_without_calls_ || h2_.stream_count() > 0; }
+  void keep_alive();
+  void arm_keepalive(TimePoint now);
+  void measure(std::size_t received_size);
+  void on_goaway(const h2::Event& event);
 
   net::Loop& loop_;
   net::Transport transport_;
   h2::Connection h2_;
   const std::string address_;
+  std::string going_away_;  // what the server's GOAWAY said
   Owner* owner_ = nullptr;
   bool in_turn_ = false;
   bool waiting_writable_ = false;
   bool ready_ = false;
   bool draining_ = false;
   bool closed_ = false;
+
+  net::TimerOf<ClientConnection, &ClientConnection::keep_alive> keepalive_timer_{*this};
+  Keepalive keepalive_;
+  const bool keepalive_without_calls_;
+  h2::BdpEstimator bandwidth_{limits::kStreamWindowSize, limits::kStreamWindowSizeMax};
 };
 
 }  // namespace minigrpc::rpc

@@ -69,6 +69,7 @@ ServerImpl::LoopShare& ServerImpl::share_of(net::Loop& loop) {
 void ServerImpl::accepted(net::Loop& loop, net::Socket socket, const std::shared_ptr<net::TlsContext>& tls) {
   LoopShare& share = share_of(loop);
   if (share.draining) return socket.close();
+  if (options_.tcp_user_timeout.count() > 0) socket.set_user_timeout(options_.tcp_user_timeout);
   if (tls)
     std::make_shared<Arrival>(shared_from_this(), share)->start_tls(std::move(socket), tls);
   else if (other_protocol_)

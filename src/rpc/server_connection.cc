@@ -1,5 +1,7 @@
 #include "rpc/server_connection.h"
 
+#include <random>
+
 #include "base/limits.h"
 #include "rpc/header_list.h"
 #include "rpc/server_call.h"
@@ -17,6 +19,14 @@ h2::Settings settings_of(const ServerOptions& options) {
           .stream_window_size = limits::kStreamWindowSize,
           .connection_window_size = limits::kConnectionWindowSize,
           .header_list_size_max = limits::kHeaderListSizeMax};
+}
+
+// A tenth earlier or later: the connections of one moment must not end in one moment.
+TimePoint age_limit(std::chrono::milliseconds age_max, TimePoint now) {
+  static thread_local std::minstd_rand random{std::random_device{}()};
+  if (age_max == kNever) return TimePoint::max();
+  const double factor = std::uniform_real_distribution<double>(0.9, 1.1)(random);
+  return later(now, std::chrono::duration_cast<std::chrono::milliseconds>(age_max * factor));
 }
 
 // What a request's header block says, in gRPC's terms.
@@ -75,13 +85,19 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImp
       share_(share),
       transport_(std::move(transport)),
       h2_(h2::Role::kServer, settings_of(server_->options())),
-      peer_(std::make_shared<const Peer>(transport_.peer(), transport_.peer_identity())) {}
+      peer_(std::make_shared<const Peer>(transport_.peer(), transport_.peer_identity())),
+      keepalive_(server_->options().keepalive.time, server_->options().keepalive.timeout, net::Loop::now()),
+      strikes_(server_->options().keepalive),
+      ages_at_(age_limit(server_->options().connection_age_max, net::Loop::now())),
+      idle_at_(later(net::Loop::now(), server_->options().connection_idle_max)) {}
 
 ServerConnection::~ServerConnection() = default;
 
 void ServerConnection::start(std::string_view received) {
   server_->joined(share_, *this);
-  share_.loop.arm(*this, net::Loop::now() + limits::kHandshakeMax);
+  const TimePoint now = net::Loop::now();
+  share_.loop.arm(*this, now + limits::kHandshakeMax);
+  arm_housekeeping(now);
   in_turn_ = true;
   if (!received.empty()) feed(std::as_bytes(std::span(received)));
   in_turn_ = false;
@@ -97,6 +113,10 @@ void ServerConnection::wait_readable() {
 }
 
 void ServerConnection::on_readable() {
+  if (keepalive_.enabled()) {
+    const TimePoint now = net::Loop::now();
+    if (keepalive_.heard(now)) arm_housekeeping(now);
+  }
   in_turn_ = true;
   const bool open = read_and_process();
   in_turn_ = false;
@@ -141,6 +161,7 @@ void ServerConnection::process(const h2::Event& event) {
         h2_.end(*event.stream);
       break;
     case h2::EventKind::kData:
+      measure(event.data.size());
       if (call != nullptr)
         call->on_data(event.data, event.end_stream);
       else
@@ -159,8 +180,11 @@ void ServerConnection::process(const h2::Event& event) {
       if (!settled_) share_.loop.disarm(*this);
       settled_ = true;
       break;
+    case h2::EventKind::kPing:
+      on_ping();
+      break;
     case h2::EventKind::kPingAck:
-      if (draining_) h2_.submit_goaway(h2::ErrorCode::kNoError);
+      on_ping_ack(static_cast<PingPurpose>(event.ping_data));
       break;
     case h2::EventKind::kGoaway:  // the client opens no more; its calls go on
       break;
@@ -168,6 +192,7 @@ void ServerConnection::process(const h2::Event& event) {
 }
 
 void ServerConnection::begin_call(const h2::Event& event) {
+  used_ = true;
   h2::Stream& stream = *event.stream;
   RequestHeaders request = read_request(h2_.headers(event));
   if (request.method != "POST") return refuse_http(event, "405", "gRPC calls are POST requests\n");
@@ -237,6 +262,7 @@ void ServerConnection::flush() {
     h2_.consume_output(sent.size);
   }
   in_turn_ = false;
+  if (h2_.take_content_sent()) strikes_.reset();
   if (failed_ || !h2_.alive()) linger();
 }
 
@@ -249,13 +275,72 @@ void ServerConnection::wait_writable() {
   });
 }
 
+// ---- keeping it ----
+
+void ServerConnection::arm_housekeeping(TimePoint now) {
+  const TimePoint next =
+      std::min({keepalive_.next(now, true), ages_at_, idle_at_, drained_at_, ends_at_});
+  if (next != TimePoint::max()) share_.loop.arm(housekeeping_, next);
+}
+
+void ServerConnection::housekeep() {
+  const auto keep = shared_from_this();
+  if (lingering_) return;
+  const TimePoint now = net::Loop::now();
+  const Keepalive::Step step = keepalive_.step(now, true);
+  if (step == Keepalive::Step::kDead || now >= ends_at_) return close();
+  if (step == Keepalive::Step::kPing) h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kKeepalive));
+  if (now >= drained_at_) finish_drain();
+  if (now >= ages_at_) {
+    ages_at_ = TimePoint::max();
+    ends_at_ = later(now, server_->options().connection_age_grace);
+    drain();
+  }
+  if (now >= idle_at_) {
+    idle_at_ = later(now, server_->options().connection_idle_max);
+    if (!std::exchange(used_, false) && h2_.stream_count() == 0) drain();
+  }
+  touch();
+  arm_housekeeping(now);
+}
+
+void ServerConnection::measure(std::size_t received_size) {
+  if (!bandwidth_.received(received_size)) return;
+  bandwidth_.ping_sent(net::Loop::now());
+  h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kBandwidth));
+}
+
+void ServerConnection::on_ping() {
+  if (!strikes_.on_ping(net::Loop::now(), h2_.stream_count() > 0)) return;
+  h2_.submit_goaway(h2::ErrorCode::kEnhanceYourCalm, "too_many_pings");
+  failed_ = true;
+}
+
+void ServerConnection::on_ping_ack(PingPurpose purpose) {
+  if (purpose == PingPurpose::kDrain && draining_) finish_drain();
+  if (purpose != PingPurpose::kBandwidth) return;
+  if (const auto window = bandwidth_.ping_acked(net::Loop::now()))
+    h2_.grow_windows(*window, std::max(2 * *window, limits::kConnectionWindowSize));
+}
+
 // ---- the end ----
 
 void ServerConnection::drain() {
-  if (draining_ || closed_) return;
+  if (draining_ || closed_ || lingering_) return;
   draining_ = true;
   h2_.submit_shutdown_notice();
-  h2_.submit_ping(0);
+  h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kDrain));
+  const TimePoint now = net::Loop::now();
+  drained_at_ = now + limits::kDrainAckMax;
+  arm_housekeeping(now);
+  touch();
+}
+
+// The client knows by now that it should open no more streams; what it opened before has arrived.
+void ServerConnection::finish_drain() {
+  drained_at_ = TimePoint::max();
+  if (std::exchange(drained_, true)) return;
+  h2_.submit_goaway(h2::ErrorCode::kNoError);
   touch();
 }
 
@@ -268,6 +353,7 @@ void ServerConnection::abort() {
 void ServerConnection::linger() {
   if (lingering_) return;
   lingering_ = true;
+  share_.loop.disarm(housekeeping_);
   transport_.shutdown_send();
   share_.loop.arm(*this, net::Loop::now() + limits::kLingerMax);
 }
@@ -280,6 +366,7 @@ void ServerConnection::close() {
   closed_ = true;
   transport_.close();
   share_.loop.disarm(*this);
+  share_.loop.disarm(housekeeping_);
   share_.loop.cancel_flush(*this);
   h2_.for_each_stream([](h2::Stream& stream) {
     if (auto* call = static_cast<ServerCallCore*>(std::exchange(stream.user, nullptr))) call->on_closed();

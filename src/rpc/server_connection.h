@@ -4,10 +4,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/limits.h"
+#include "h2/bdp_estimator.h"
 #include "h2/connection.h"
 #include "net/transport.h"
+#include "rpc/keepalive.h"
 #include "rpc/server_impl.h"
 
 namespace minigrpc::rpc {
@@ -59,6 +63,13 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   void refuse(h2::Stream& stream, const Status& status);
   void refuse_http(const h2::Event& request, std::string_view http_status, std::string_view text);
   void drop_data(const h2::Event& event);
+  // Keepalive, age and idleness.
+  void housekeep();
+  void arm_housekeeping(TimePoint now);
+  void measure(std::size_t received_size);
+  void on_ping();
+  void on_ping_ack(PingPurpose purpose);
+  void finish_drain();
   void linger();
   void close();
 
@@ -73,7 +84,18 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   bool lingering_ = false;   // our side is shut; reading on until the peer's is
   bool closed_ = false;
   bool draining_ = false;
+  bool drained_ = false;     // the final GOAWAY is on its way
   bool settled_ = false;     // the client's SETTINGS have arrived
+  bool used_ = false;        // a call has begun since idleness was looked at
+
+  net::TimerOf<ServerConnection, &ServerConnection::housekeep> housekeeping_{*this};
+  Keepalive keepalive_;
+  PingStrikes strikes_;
+  h2::BdpEstimator bandwidth_{limits::kStreamWindowSize, limits::kStreamWindowSizeMax};
+  TimePoint ages_at_;
+  TimePoint idle_at_;
+  TimePoint drained_at_ = TimePoint::max();  // the client is not waited for any longer
+  TimePoint ends_at_ = TimePoint::max();     // the grace of its age is over
 };
 
 }  // namespace minigrpc::rpc

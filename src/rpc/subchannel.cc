@@ -22,7 +22,8 @@ Subchannel::Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptio
       server_name_(server_name),
       endpoint_(std::move(endpoint)),
       changed_(std::move(changed)),
-      backoff_(options.backoff) {}
+      backoff_(options.backoff),
+      keepalive_(options.keepalive) {}
 
 Subchannel::~Subchannel() { loop_.disarm(*this); }
 
@@ -48,7 +49,8 @@ void Subchannel::on_timer() noexcept {
 void Subchannel::attempt() {
   loop_.disarm(*this);
   wanted_ = false;
-  attempt_deadline_ = net::Loop::now() + options_.connect_timeout;
+  attempted_at_ = net::Loop::now();
+  attempt_deadline_ = later(attempted_at_, options_.connect_timeout);
   set_state(ChannelState::kConnecting);
   Result<net::Address> address = net::parse_address(endpoint_.address);
   if (!address) return failed(Status(StatusCode::kUnavailable, address.error().message()));
@@ -75,6 +77,7 @@ void Subchannel::resolved(Result<std::vector<net::SocketAddress>> addresses) {
 void Subchannel::connected(Result<net::Socket> socket) {
   cancel_connect_ = nullptr;
   if (!socket) return failed(std::move(socket).error());
+  if (options_.tcp_user_timeout.count() > 0) socket->set_user_timeout(options_.tcp_user_timeout);
   if (!options_.credentials.is_tls()) return use(net::Transport(*std::move(socket)));
   cancel_connect_ = net::handshake(loop_, *std::move(socket), options_.credentials.impl(), {.server_name = server_name_},
                                    attempt_deadline_, [weak = weak_from_this()](Result<net::Transport> transport) {
@@ -87,7 +90,7 @@ void Subchannel::connected(Result<net::Socket> socket) {
 }
 
 void Subchannel::use(net::Transport transport) {
-  connection_ = std::make_shared<ClientConnection>(loop_, std::move(transport), endpoint_.address);
+  connection_ = std::make_shared<ClientConnection>(loop_, std::move(transport), endpoint_.address, keepalive_);
   connection_->start(*this, attempt_deadline_);
 }
 
@@ -108,12 +111,28 @@ void Subchannel::on_unusable(ClientConnection& connection, const Status& why) {
   set_state(ChannelState::kIdle);
 }
 
+void Subchannel::on_too_many_pings() {
+  if (keepalive_.time < kNever / 2) keepalive_.time *= 2;
+}
+
+void Subchannel::give_up_attempt() {
+  wanted_ = false;
+  if (state_ != ChannelState::kConnecting) return;
+  if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
+  if (auto connection = std::exchange(connection_, nullptr)) {
+    connection->disown();
+    connection->close(Status(StatusCode::kUnavailable, "another endpoint answered first"));
+  }
+  state_ = ChannelState::kIdle;
+}
+
 void Subchannel::failed(Status why) {
   static thread_local std::minstd_rand jitter{std::random_device{}()};
   failure_ = std::move(why);
   failing_ = true;
   const double uniform = std::uniform_real_distribution<double>(0.0, 1.0)(jitter);
-  retry_at_ = net::Loop::now() + std::chrono::duration_cast<TimePoint::duration>(backoff_.next(uniform));
+  // From the attempt's beginning (connection-backoff.md): one that took long has waited already.
+  retry_at_ = attempted_at_ + std::chrono::duration_cast<TimePoint::duration>(backoff_.next(uniform));
   set_state(ChannelState::kTransientFailure);
 }
 

@@ -58,6 +58,8 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   // The connection of a subchannel that is kReady.
   ClientConnection& connection() { return *connection_; }
 
+  // Ends an attempt under way, without a word to the listener: another endpoint answered first.
+  void give_up_attempt();
   // Starts an attempt, now or when the pause is over. Nothing where one is under way or done.
   void connect();
   // Calls in flight end by themselves; nothing is heard of it any more.
@@ -72,6 +74,7 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   void use(net::Transport transport);
   void on_ready(ClientConnection& connection) override;
   void on_unusable(ClientConnection& connection, const Status& why) override;
+  void on_too_many_pings() override;
   void on_timer() noexcept override;
   void failed(Status why);
   void set_state(ChannelState state);
@@ -86,6 +89,8 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   Status failure_;
   bool failing_ = false;
   Backoff backoff_;
+  ChannelKeepaliveOptions keepalive_;
+  TimePoint attempted_at_{};
   TimePoint retry_at_{};         // no attempt before
   TimePoint attempt_deadline_{};
   bool wanted_ = false;          // connect() was called during the pause

@@ -19,6 +19,7 @@
 #include <minigrpc/runtime.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -51,6 +52,12 @@ struct ServerOptions {
   Compression compression = Compression::kIdentity;
   // Concurrent calls on one connection; the client queues what exceeds it (SETTINGS_MAX_CONCURRENT_STREAMS).
   std::uint32_t concurrent_streams_max = 1000;
+  // Connections at a time; a further one is closed at once.
+  std::size_t connections_max = 100'000;
+  // How long a connection may take from its beginning to its first HTTP/2 SETTINGS, TLS included.
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(20);
+  // A connection whose client takes nothing of what waits for it, for at least this long, is closed; kNever.
+  std::chrono::milliseconds stalled_send_max = std::chrono::minutes(10);
   ServerKeepaliveOptions keepalive{};
   // A connection older than this, give or take a tenth, takes no further call (GOAWAY): clients connect again, and find
   // their way to new servers. What is still in flight `connection_age_grace` later is cancelled.
@@ -60,6 +67,17 @@ struct ServerOptions {
   std::chrono::milliseconds connection_idle_max = kNever;
   // How long sent bytes may stay unacknowledged before a TCP connection is given up; 0 = the kernel's quarter of an hour.
   std::chrono::milliseconds tcp_user_timeout{20'000};
+};
+
+// What a server has seen of its peers since it began.
+struct ServerCounters {
+  std::uint64_t connections_accepted = 0;
+  std::uint64_t connections_refused = 0;   // more than connections_max
+  std::uint64_t handshakes_failed = 0;     // TLS or HTTP/2 did not begin, or not in time
+  std::uint64_t connections_flooding = 0;  // ended for resets, PINGs or empty frames without end
+  std::uint64_t connections_broken = 0;    // ended for breaking the rules of HTTP/2
+  std::uint64_t connections_stalled = 0;   // ended by stalled_send_max
+  std::uint64_t calls_refused = 0;         // too many handlers ran for the connection
 };
 
 namespace rpc {
@@ -83,6 +101,8 @@ class Server {
   // Takes no new connection and no new call (GOAWAY in two steps), lets the calls in flight finish for `grace`, then
   // cancels them. Resumes when the last connection is closed.
   Task<void> shutdown(std::chrono::nanoseconds grace);
+
+  ServerCounters counters() const;
 
   rpc::ServerImpl& impl() const { return *impl_; }
 

@@ -41,10 +41,23 @@ inline constexpr std::size_t kReceiveBufferSize = 256u << 10;
 // Reads of one connection in a turn before the others have theirs: a fast sender that starves its neighbours.
 inline constexpr int kReadsPerTurnMax = 4;
 
+// CONTINUATION frames of one header block: a block that never ends (CVE-2024-27316).
+inline constexpr std::size_t kContinuationsMax = 8;
+// Answers to PING and SETTINGS that wait to be written: a peer that asks and does not read (CVE-2019-9512, -9515).
+inline constexpr std::size_t kOutboundAcksMax = 1000;
+// Streams that end in a reset, whoever sends it: work begun and thrown away (CVE-2023-44487, CVE-2025-8671). Hedging and
+// short deadlines stay far below.
+inline constexpr std::uint32_t kStreamResetsBurst = 10'000;
+inline constexpr std::uint32_t kStreamResetsPerSecond = 1'000;
+// Frames that bring nothing: SETTINGS, PRIORITY, DATA without a byte (CVE-2019-9513, -9515, -9518).
+inline constexpr std::uint32_t kBarrenFramesBurst = 1'000;
+inline constexpr std::uint32_t kBarrenFramesPerSecond = 100;
+// Calls of a connection whose handlers may run, for each that its client may have open: handlers that go on while their
+// client cancels and calls again.
+inline constexpr std::size_t kCallsPerStreamMax = 2;
+
 // How long a closing server connection may take to hand over its last bytes.
 inline constexpr std::chrono::seconds kLingerMax{5};
-// How long an accepted connection may take until its HTTP/2 preface and SETTINGS are there: half-open clients.
-inline constexpr std::chrono::seconds kHandshakeMax{20};
 
 // One file of certificates or keys; the system's roots have 200 KiB.
 inline constexpr std::size_t kPemSizeMax = 4u << 20;

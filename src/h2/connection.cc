@@ -132,6 +132,13 @@ struct Callbacks {
     return 0;
   }
 
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+    const bool empty = head->type == NGHTTP2_DATA && head->length == 0 && (head->flags & NGHTTP2_FLAG_END_STREAM) == 0;
+    const bool settings = head->type == NGHTTP2_SETTINGS && (head->flags & NGHTTP2_FLAG_ACK) == 0;
+    if (empty || settings || head->type == NGHTTP2_PRIORITY) ++self(user).barren_frames_;
+    return 0;
+  }
+
   static Stream* stream_of(nghttp2_session* session, std::int32_t id) {
     return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
   }
@@ -282,6 +289,7 @@ struct Callbacks {
     const auto* header = reinterpret_cast<const std::byte*>(frame_header);
     connection.output_.insert(connection.output_.end(), header, header + 9);
     stream.copy_out(length, connection.output_);
+    connection.queued_size_ -= length;
     if (stream.wants_writable_ && stream.queued_size_ <= limits::kStreamQueuedSizeMax) {
       stream.wants_writable_ = false;
       connection.add_event({.kind = EventKind::kWritable, .stream = &stream});
@@ -292,6 +300,7 @@ struct Callbacks {
   static nghttp2_session_callbacks* make() {
     nghttp2_session_callbacks* callbacks = nullptr;
     must(nghttp2_session_callbacks_new(&callbacks), "out of memory");
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
@@ -312,6 +321,10 @@ Connection::Connection(Role role, const Settings& settings)
   must(nghttp2_option_new(&option), "out of memory");
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
+  nghttp2_option_set_max_continuations(option, limits::kContinuationsMax);
+  nghttp2_option_set_max_outbound_ack(option, limits::kOutboundAcksMax);
+  // Who owns the connection bounds resets, also those that are sent; nghttp2's own bound would count less and say less.
+  nghttp2_option_set_stream_reset_rate_limit(option, 2 * limits::kStreamResetsBurst, 2 * limits::kStreamResetsPerSecond);
   if (role == Role::kServer) nghttp2_option_set_no_http_messaging(option, 1);  // http_rules.h says why
   // Other stacks send a grpc-message that begins or ends in a space as it is; nghttp2 would drop the whole field.
   nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
@@ -405,7 +418,9 @@ std::optional<Error> Connection::receive(std::span<const std::byte> bytes) {
   const ssize_t used =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (used >= 0) return std::nullopt;
-  const ErrorCode code = used == NGHTTP2_ERR_FLOODED ? ErrorCode::kEnhanceYourCalm : ErrorCode::kProtocolError;
+  const bool flooded = used == NGHTTP2_ERR_FLOODED || used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+  const ErrorCode code = flooded ? ErrorCode::kEnhanceYourCalm : ErrorCode::kProtocolError;
+  must(nghttp2_session_terminate_session(session_, static_cast<std::uint32_t>(code)), "GOAWAY");
   return Error{code, nghttp2_strerror(static_cast<int>(used))};
 }
 
@@ -415,6 +430,7 @@ void Connection::release_taken() {
   taken_fields_.clear();
   for (const Event& event : taken_) {
     if (event.kind != EventKind::kClosed) continue;
+    queued_size_ -= event.stream->queued_size_;
     event.stream->reset();
     free_.push_back(event.stream);
   }
@@ -477,6 +493,7 @@ void Connection::resume(Stream& stream) {
 void Connection::send(Stream& stream, Buffer bytes) {
   if (bytes.empty()) return;
   stream.queued_size_ += bytes.size();
+  queued_size_ += bytes.size();
   stream.queue_.push_back(std::move(bytes));
   resume(stream);
 }

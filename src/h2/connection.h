@@ -170,6 +170,10 @@ class Connection {
   const std::string& goaway_debug_data() const { return goaway_debug_data_; }
   // Lets the peer have more bytes under way, on each stream and on the connection. Windows never shrink.
   void grow_windows(std::uint32_t stream_window_size, std::uint32_t connection_window_size);
+  // Frames received since the last call that bring nothing: SETTINGS, PRIORITY, DATA without a byte or an end.
+  std::uint32_t take_barren_frames() { return std::exchange(barren_frames_, 0); }
+  // Bytes given to send() for all streams that have not gone into output() yet.
+  std::size_t queued_size() const { return queued_size_; }
   // Whether HEADERS or DATA have gone into output() since the last call.
   bool take_content_sent() { return std::exchange(content_sent_, false); }
 
@@ -205,6 +209,8 @@ class Connection {
   Role role_;
   std::uint32_t header_list_size_max_;
   std::size_t stream_count_ = 0;
+  std::size_t queued_size_ = 0;
+  std::uint32_t barren_frames_ = 0;
   bool content_sent_ = false;
   std::string goaway_debug_data_;
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/limits.h"
+#include "rpc/keepalive.h"
 #include "rpc/other_protocol.h"
 #include "rpc/server_connection.h"
 
@@ -18,7 +18,7 @@ Arrival::Arrival(std::shared_ptr<ServerImpl> server, ServerImpl::LoopShare& shar
 void Arrival::start(net::Socket socket) {
   server_->joined(share_, *this);
   transport_.emplace(std::move(socket));
-  share_.loop.arm(*this, net::Loop::now() + limits::kHandshakeMax);
+  share_.loop.arm(*this, later(net::Loop::now(), server_->options().handshake_timeout));
   wait_readable();
 }
 
@@ -26,13 +26,13 @@ void Arrival::start_tls(net::Socket socket, std::shared_ptr<net::TlsContext> con
   server_->joined(share_, *this);
   cancel_handshake_ = net::handshake(
       share_.loop, std::move(socket), std::move(context), {.http11 = server_->other_protocol() != nullptr},
-      net::Loop::now() + limits::kHandshakeMax,
+      later(net::Loop::now(), server_->options().handshake_timeout),
       [self = shared_from_this()](Result<net::Transport> transport) { self->secured(std::move(transport)); });
 }
 
 void Arrival::secured(Result<net::Transport> transport) {
   cancel_handshake_ = nullptr;
-  if (!transport) return close();
+  if (!transport) return give_up();
   const bool http2 = transport->tls()->protocol() == net::TlsSession::Protocol::kHttp2;
   transport_ = *std::move(transport);
   http2 ? serve_http2() : serve_other();
@@ -66,6 +66,11 @@ void Arrival::serve_other() {
   over_ = true;
   server_->other_protocol()->take_over(server_, share_, *std::move(transport_), std::move(received_));
   leave();
+}
+
+void Arrival::give_up() {
+  server_->count(&ServerCounters::handshakes_failed);
+  close();
 }
 
 // After who takes over has joined: the server must not look idle in between.

@@ -29,7 +29,8 @@ class Arrival final : public std::enable_shared_from_this<Arrival>, public Accep
   void abort() override { close(); }
 
  private:
-  void on_timer() noexcept override { close(); }
+  void on_timer() noexcept override { give_up(); }
+  void give_up();
   void secured(Result<net::Transport> transport);
   void wait_readable();
   void on_readable();

@@ -16,6 +16,16 @@ ServerImpl::ServerImpl(Runtime& runtime, const ServerOptions& options) : runtime
 
 ServerImpl::~ServerImpl() = default;
 
+void ServerImpl::count(std::uint64_t ServerCounters::*what) {
+  std::lock_guard lock(counters_mutex_);
+  ++(counters_.*what);
+}
+
+ServerCounters ServerImpl::counters() const {
+  std::lock_guard lock(counters_mutex_);
+  return counters_;
+}
+
 void ServerImpl::set_other_protocol(std::unique_ptr<OtherProtocol> other) {
   std::lock_guard lock(mutex_);
   detail::require(listeners_.empty(), "set_other_protocol() after listen()");
@@ -69,6 +79,11 @@ ServerImpl::LoopShare& ServerImpl::share_of(net::Loop& loop) {
 void ServerImpl::accepted(net::Loop& loop, net::Socket socket, const std::shared_ptr<net::TlsContext>& tls) {
   LoopShare& share = share_of(loop);
   if (share.draining) return socket.close();
+  if (connections_.load(std::memory_order_relaxed) >= options_.connections_max) {
+    count(&ServerCounters::connections_refused);
+    return socket.close();
+  }
+  count(&ServerCounters::connections_accepted);
   if (options_.tcp_user_timeout.count() > 0) socket.set_user_timeout(options_.tcp_user_timeout);
   if (tls)
     std::make_shared<Arrival>(shared_from_this(), share)->start_tls(std::move(socket), tls);
@@ -134,6 +149,8 @@ void Server::add(Service& service) { impl_->add(service); }
 Result<std::uint16_t> Server::listen(std::string_view address, const ServerCredentials& credentials) {
   return impl_->listen(address, credentials);
 }
+
+ServerCounters Server::counters() const { return impl_->counters(); }
 
 Task<void> Server::shutdown(std::chrono::nanoseconds grace) {
   const std::shared_ptr<rpc::ServerImpl> impl = impl_;

@@ -65,6 +65,7 @@ ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream,
   method_ = bound.method->descriptor.path;
   compression_ = server_.options().compression;
   peer_ = peer_info_->address;
+  ++peer_info_->calls_running;
   if (peer_info_->identity) peer_identity_ = &*peer_info_->identity;
   server_.one_more(share_);
 }

@@ -23,6 +23,7 @@ namespace minigrpc::rpc {
 class ServerCallCore final : public detail::ServerCall, public ServerContext, private net::Timer {
  public:
   ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound);
+  ~ServerCallCore() override { --peer_info_->calls_running; }
   static void* operator new(std::size_t size) { return detail::allocate_block(size); }
   static void operator delete(void* call, std::size_t size) noexcept { detail::deallocate_block(call, size); }
 
@@ -76,7 +77,7 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   ServerImpl& server_;
   ServerImpl::LoopShare& share_;
   const BoundMethod& bound_;
-  std::shared_ptr<const Peer> peer_info_;
+  std::shared_ptr<Peer> peer_info_;
 
   Inbox inbox_;
   detail::ServerReceiveOperation* receiving_ = nullptr;

@@ -85,9 +85,10 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImp
       share_(share),
       transport_(std::move(transport)),
       h2_(h2::Role::kServer, settings_of(server_->options())),
-      peer_(std::make_shared<const Peer>(transport_.peer(), transport_.peer_identity())),
+      peer_(std::make_shared<Peer>(transport_.peer(), transport_.peer_identity())),
       keepalive_(server_->options().keepalive.time, server_->options().keepalive.timeout, net::Loop::now()),
       strikes_(server_->options().keepalive),
+      stalled_at_(later(net::Loop::now(), server_->options().stalled_send_max)),
       ages_at_(age_limit(server_->options().connection_age_max, net::Loop::now())),
       idle_at_(later(net::Loop::now(), server_->options().connection_idle_max)) {}
 
@@ -96,7 +97,7 @@ ServerConnection::~ServerConnection() = default;
 void ServerConnection::start(std::string_view received) {
   server_->joined(share_, *this);
   const TimePoint now = net::Loop::now();
-  share_.loop.arm(*this, now + limits::kHandshakeMax);
+  share_.loop.arm(*this, later(now, server_->options().handshake_timeout));
   arm_housekeeping(now);
   in_turn_ = true;
   if (!received.empty()) feed(std::as_bytes(std::span(received)));
@@ -140,8 +141,14 @@ bool ServerConnection::read_and_process() {
 
 void ServerConnection::feed(std::span<const std::byte> bytes) {
   if (lingering_ || failed_) return;
-  failed_ = h2_.receive(bytes).has_value();
+  const std::optional<h2::Error> error = h2_.receive(bytes);
   process_events();
+  if (error && !failed_) {
+    failed_ = true;
+    const bool flooding = error->code == h2::ErrorCode::kEnhanceYourCalm;
+    server_->count(flooding ? &ServerCounters::connections_flooding : &ServerCounters::connections_broken);
+  }
+  bound_floods();
 }
 
 void ServerConnection::process_events() {
@@ -171,6 +178,7 @@ void ServerConnection::process(const h2::Event& event) {
       if (call != nullptr) call->on_writable();
       break;
     case h2::EventKind::kClosed:
+      if (event.error_code != 0) ++resets_;
       if (call != nullptr) {
         event.stream->user = nullptr;
         call->on_closed();
@@ -206,6 +214,10 @@ void ServerConnection::begin_call(const h2::Event& event) {
   if (!encoding)
     return refuse(stream, Status(StatusCode::kUnimplemented,
                                  "grpc-encoding '" + std::string(request.encoding) + "' is not supported"));
+  if (peer_->calls_running / limits::kCallsPerStreamMax >= server_->options().concurrent_streams_max) {
+    server_->count(&ServerCounters::calls_refused);
+    return h2_.reset(stream, h2::ErrorCode::kRefusedStream);
+  }
   auto* call = new ServerCallCore(*this, stream, *bound);  // deletes itself
   stream.user = call;
   call->set_request(request.authority, std::move(request.metadata));
@@ -262,7 +274,10 @@ void ServerConnection::flush() {
     h2_.consume_output(sent.size);
   }
   in_turn_ = false;
-  if (h2_.take_content_sent()) strikes_.reset();
+  if (h2_.take_content_sent()) {
+    progress_ = true;
+    strikes_.reset();
+  }
   if (failed_ || !h2_.alive()) linger();
 }
 
@@ -279,7 +294,7 @@ void ServerConnection::wait_writable() {
 
 void ServerConnection::arm_housekeeping(TimePoint now) {
   const TimePoint next =
-      std::min({keepalive_.next(now, true), ages_at_, idle_at_, drained_at_, ends_at_});
+      std::min({keepalive_.next(now, true), stalled_at_, ages_at_, idle_at_, drained_at_, ends_at_});
   if (next != TimePoint::max()) share_.loop.arm(housekeeping_, next);
 }
 
@@ -288,7 +303,7 @@ void ServerConnection::housekeep() {
   if (lingering_) return;
   const TimePoint now = net::Loop::now();
   const Keepalive::Step step = keepalive_.step(now, true);
-  if (step == Keepalive::Step::kDead || now >= ends_at_) return close();
+  if (step == Keepalive::Step::kDead || now >= ends_at_ || stalled(now)) return close();
   if (step == Keepalive::Step::kPing) h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kKeepalive));
   if (now >= drained_at_) finish_drain();
   if (now >= ages_at_) {
@@ -312,8 +327,34 @@ void ServerConnection::measure(std::size_t received_size) {
 
 void ServerConnection::on_ping() {
   if (!strikes_.on_ping(net::Loop::now(), h2_.stream_count() > 0)) return;
-  h2_.submit_goaway(h2::ErrorCode::kEnhanceYourCalm, "too_many_pings");
-  failed_ = true;
+  send_off("too_many_pings");
+}
+
+void ServerConnection::bound_floods() {
+  const std::uint32_t barren = h2_.take_barren_frames();
+  const std::uint32_t resets = std::exchange(resets_, 0);
+  if (failed_ || (barren == 0 && resets == 0)) return;
+  const TimePoint now = net::Loop::now();
+  if (!resets_allowance_.spend(resets, now)) return send_off("too_many_resets");
+  if (!barren_allowance_.spend(barren, now)) send_off("too_many_empty_frames");
+}
+
+void ServerConnection::send_off(std::string_view why) {
+  if (std::exchange(failed_, true)) return;
+  server_->count(&ServerCounters::connections_flooding);
+  h2_.submit_goaway(h2::ErrorCode::kEnhanceYourCalm, why);
+}
+
+// Looked at from time to time: what waits at two looks, without anything having gone out in between, is stuck.
+bool ServerConnection::stalled(TimePoint now) {
+  if (now < stalled_at_) return false;
+  stalled_at_ = later(now, server_->options().stalled_send_max);
+  const bool waits = waiting_writable_ || h2_.queued_size() > 0;
+  const bool progressed = std::exchange(progress_, false);
+  const bool stuck = waits && stalling_ && !progressed;
+  stalling_ = waits;
+  if (stuck) server_->count(&ServerCounters::connections_stalled);
+  return stuck;
 }
 
 void ServerConnection::on_ping_ack(PingPurpose purpose) {
@@ -358,7 +399,10 @@ void ServerConnection::linger() {
   share_.loop.arm(*this, net::Loop::now() + limits::kLingerMax);
 }
 
-void ServerConnection::on_timer() noexcept { close(); }
+void ServerConnection::on_timer() noexcept {
+  if (!settled_ && !lingering_) server_->count(&ServerCounters::handshakes_failed);
+  close();
+}
 
 void ServerConnection::close() {
   if (closed_) return;

@@ -11,6 +11,7 @@
 #include "h2/bdp_estimator.h"
 #include "h2/connection.h"
 #include "net/transport.h"
+#include "rpc/allowance.h"
 #include "rpc/keepalive.h"
 #include "rpc/server_impl.h"
 
@@ -18,10 +19,11 @@ namespace minigrpc::rpc {
 
 class ServerCallCore;
 
-// Who is at the other end of a connection; its calls share it.
+// Who is at the other end of a connection, and what runs for it; its calls share it, beyond its end.
 struct Peer {
   std::string address;
   std::optional<PeerIdentity> identity;
+  std::size_t calls_running = 0;  // those whose stream is over included
 };
 
 class ServerConnection final : public std::enable_shared_from_this<ServerConnection>,
@@ -43,7 +45,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   net::Loop& loop() { return share_.loop; }
   ServerImpl& server() { return *server_; }
   ServerImpl::LoopShare& share() { return share_; }
-  const std::shared_ptr<const Peer>& peer() const { return peer_; }
+  const std::shared_ptr<Peer>& peer() const { return peer_; }
   // Something was submitted: it leaves at the end of the turn.
   void touch() {
     if (!in_turn_) share_.loop.flush_later(*this);
@@ -68,6 +70,9 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   void arm_housekeeping(TimePoint now);
   void measure(std::size_t received_size);
   void on_ping();
+  void bound_floods();
+  void send_off(std::string_view why);
+  bool stalled(TimePoint now);
   void on_ping_ack(PingPurpose purpose);
   void finish_drain();
   void linger();
@@ -77,7 +82,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   ServerImpl::LoopShare& share_;
   net::Transport transport_;
   h2::Connection h2_;
-  std::shared_ptr<const Peer> peer_;
+  std::shared_ptr<Peer> peer_;
   bool in_turn_ = false;
   bool waiting_writable_ = false;
   bool failed_ = false;      // the peer broke the protocol: say so, then close
@@ -86,12 +91,18 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   bool draining_ = false;
   bool drained_ = false;     // the final GOAWAY is on its way
   bool settled_ = false;     // the client's SETTINGS have arrived
+  bool progress_ = false;    // headers or data went out since stalling was looked at
+  bool stalling_ = false;    // … and before that something waited in vain
   bool used_ = false;        // a call has begun since idleness was looked at
 
   net::TimerOf<ServerConnection, &ServerConnection::housekeep> housekeeping_{*this};
   Keepalive keepalive_;
   PingStrikes strikes_;
   h2::BdpEstimator bandwidth_{limits::kStreamWindowSize, limits::kStreamWindowSizeMax};
+  Allowance resets_allowance_{limits::kStreamResetsBurst, limits::kStreamResetsPerSecond};
+  Allowance barren_allowance_{limits::kBarrenFramesBurst, limits::kBarrenFramesPerSecond};
+  std::uint32_t resets_ = 0;  // not yet held against the allowance
+  TimePoint stalled_at_;
   TimePoint ages_at_;
   TimePoint idle_at_;
   TimePoint drained_at_ = TimePoint::max();  // the client is not waited for any longer

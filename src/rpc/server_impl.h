@@ -5,6 +5,7 @@
 
 #include <minigrpc/server.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -70,13 +71,19 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   }
   // drain() and abort() reach `connection`, and shutdown waits for it, from joined() to left(). On its loop.
   void joined(LoopShare& share, AcceptedConnection& connection) {
+    connections_.fetch_add(1, std::memory_order_relaxed);
     share.connections.insert(&connection);
     one_more(share);
   }
   void left(LoopShare& share, AcceptedConnection& connection) {
+    connections_.fetch_sub(1, std::memory_order_relaxed);
     share.connections.erase(&connection);
     one_less(share);
   }
+
+  // One more of what the counter counts; any thread.
+  void count(std::uint64_t ServerCounters::*what);
+  ServerCounters counters() const;
 
   // Who serves connections that do not speak HTTP/2; they are refused where nobody does. Set before listen().
   void set_other_protocol(std::unique_ptr<OtherProtocol> other);
@@ -89,6 +96,9 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
 
   Runtime& runtime_;
   const ServerOptions options_;
+  std::atomic<std::size_t> connections_{0};
+  mutable std::mutex counters_mutex_;
+  ServerCounters counters_;
   std::unordered_map<std::string_view, BoundMethod> methods_;
   std::unordered_set<std::string_view> services_;
   std::unique_ptr<OtherProtocol> other_protocol_;

@@ -96,6 +96,24 @@ TEST_F(ConnectionTest, AClientThatFallsSilentIsGivenUp) {
   EXPECT_EQ(count(testing::parse_frames(silent.read_to_end()), FrameType::kPing), 1u);
 }
 
+// As one that measures a path does while it downloads: each PING follows on bytes that were sent since the one before.
+TEST_F(ConnectionTest, PingsAmidADownloadAreForgiven) {
+  RawPeer reader(serve());
+  std::string bytes = std::string(testing::kPreface) + testing::settings({{4, 0x7fffffff}}) +
+                      testing::frame(FrameType::kWindowUpdate, 0, 0, testing::number(0x7fff0000));
+  for (std::uint32_t stream = 1; stream < 48; stream += 2) bytes += testing::request(stream, "/test.Echo/Unary", "large");
+  ASSERT_TRUE(reader.send(bytes));
+  std::size_t size = 0;
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_GE(reader.read_until_size(size + 300'000).size(), size + 300'000) << "after " << i << " PINGs";
+    const std::string mark = "measure" + std::to_string(i);
+    ASSERT_TRUE(reader.send(testing::frame(FrameType::kPing, 0, 0, mark)));
+    size = reader.read_until(mark).size();
+  }
+  EXPECT_GE(reader.read_until_size(24 * test::kLargeSize).size(), 24 * test::kLargeSize);
+  EXPECT_EQ(server_->counters().connections_flooding, 0u);
+}
+
 // ---- age and idleness ----
 
 TEST_F(ConnectionTest, OldConnectionsAreReplacedWithoutAFailedCall) {

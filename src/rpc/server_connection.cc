@@ -274,10 +274,6 @@ void ServerConnection::flush() {
     h2_.consume_output(sent.size);
   }
   in_turn_ = false;
-  if (h2_.take_content_sent()) {
-    progress_ = true;
-    strikes_.reset();
-  }
   if (failed_ || !h2_.alive()) linger();
 }
 
@@ -325,7 +321,15 @@ void ServerConnection::measure(std::size_t received_size) {
   h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kBandwidth));
 }
 
+// Also where the socket takes no more for now, and so a flush() never comes to its end.
+void ServerConnection::note_progress() {
+  if (!h2_.take_content_sent()) return;
+  progress_ = true;
+  strikes_.reset();
+}
+
 void ServerConnection::on_ping() {
+  note_progress();
   if (!strikes_.on_ping(net::Loop::now(), h2_.stream_count() > 0)) return;
   send_off("too_many_pings");
 }
@@ -350,6 +354,7 @@ bool ServerConnection::stalled(TimePoint now) {
   if (now < stalled_at_) return false;
   stalled_at_ = later(now, server_->options().stalled_send_max);
   const bool waits = waiting_writable_ || h2_.queued_size() > 0;
+  note_progress();
   const bool progressed = std::exchange(progress_, false);
   const bool stuck = waits && stalling_ && !progressed;
   stalling_ = waits;

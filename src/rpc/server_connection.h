@@ -69,6 +69,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   void housekeep();
   void arm_housekeeping(TimePoint now);
   void measure(std::size_t received_size);
+  void note_progress();
   void on_ping();
   void bound_floods();
   void send_off(std::string_view why);

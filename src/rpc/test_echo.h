@@ -26,6 +26,8 @@ struct Text {
 inline constexpr MethodDescriptor kUnary{"/test.Echo/Unary", MethodKind::kUnary};
 inline constexpr MethodDescriptor kChat{"/test.Echo/Chat", MethodKind::kBidirectional};
 
+inline constexpr std::size_t kLargeSize = 4'000'000;
+
 class Echo final : public Service {
  public:
   explicit Echo(Runtime& runtime) : runtime_(runtime) {}
@@ -38,13 +40,13 @@ class Echo final : public Service {
     return kMethods;
   }
 
-  // "echo " and the request; "sleep" waits until the call is over.
+  // "echo " and the request; "sleep" waits until the call is over, "large" is answered with kLargeSize bytes.
   Task<Result<Text>> Unary(ServerContext&, Text request) {
     if (request.value == "sleep") {
       co_await runtime_.sleep_for(std::chrono::hours(1));
       co_return Status(StatusCode::kCancelled, "woken");
     }
-    Text answer{"echo " + request.value};
+    Text answer{request.value == "large" ? std::string(kLargeSize, 'x') : "echo " + request.value};
     co_return answer;
   }
 

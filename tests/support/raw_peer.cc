@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -73,7 +74,10 @@ bool RawPeer::read_some(std::chrono::milliseconds patience) {
 }
 
 const std::string& RawPeer::read_until(std::string_view text) {
-  while (received_.find(text) == std::string::npos && read_some(kPatience)) {
+  std::size_t searched = 0;
+  while (received_.find(text, searched) == std::string::npos) {
+    searched = received_.size() - std::min(received_.size(), text.size());
+    if (!read_some(kPatience)) break;
   }
   return received_;
 }

@@ -1,12 +1,15 @@
 #include "call_schema.h"
 
 #include <google/protobuf/compiler/importer.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/descriptor_database.h>
 #include <google/protobuf/unknown_field_set.h>
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/type_resolver_util.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "etcd/api/auth.pb.h"
 #include "etcd/api/cluster.pb.h"
@@ -71,7 +74,9 @@ struct CallSchema::Files {
   pb::compiler::DiskSourceTree tree;
   // Where a file on disk and a built-in one have the same name, the one on disk counts.
   pb::DescriptorPoolDatabase built_in{*pb::DescriptorPool::generated_pool()};
-  pb::compiler::SourceTreeDescriptorDatabase database{&tree, &built_in};
+  pb::SimpleDescriptorDatabase given;
+  pb::MergedDescriptorDatabase compiled{&given, &built_in};
+  pb::compiler::SourceTreeDescriptorDatabase database{&tree, &compiled};
   pb::DescriptorPool pool{&database, database.GetValidationErrorCollector()};
   std::unique_ptr<pb::util::TypeResolver> resolver;
   std::vector<const pb::ServiceDescriptor*> services;
@@ -83,6 +88,19 @@ struct CallSchema::Files {
 
   void add_services(const pb::FileDescriptor& file) {
     for (int i = 0; i < file.service_count(); ++i) services.push_back(file.service(i));
+  }
+
+  // Each file of `set`, and the services in it.
+  Status add(const pb::FileDescriptorSet& set) {
+    for (const pb::FileDescriptorProto& file : set.file()) given.Add(file);
+    for (const pb::FileDescriptorProto& file : set.file()) {
+      const pb::FileDescriptor* built = pool.FindFileByName(file.name());
+      if (built == nullptr)
+        return bad(file.name() + " cannot be used: " +
+                   (complaints.text().empty() ? "an import is missing" : complaints.text()));
+      add_services(*built);
+    }
+    return Status();
   }
 
   // The name under which the tree knows a file that was given as a path.
@@ -116,7 +134,14 @@ Result<CallSchema> CallSchema::load(const SchemaFiles& wanted) {
       return bad(files->complaints.text().empty() ? proto + ": not found" : files->complaints.text());
     files->add_services(*file);
   }
-  if (wanted.protos.empty())
+  for (const std::string& path : wanted.descriptor_sets) {
+    std::ifstream file(path, std::ios::binary);
+    pb::FileDescriptorSet set;
+    if (!file) return bad("cannot read " + path);
+    if (!set.ParseFromIstream(&file)) return bad(path + " is no descriptor set (protoc --descriptor_set_out)");
+    if (Status status = files->add(set); !status.ok()) return status;
+  }
+  if (wanted.empty())
     for (const pb::FileDescriptor* file : built_in_files())
       if (const pb::FileDescriptor* ours = files->pool.FindFileByName(file->name()); ours != nullptr)
         files->add_services(*ours);
@@ -131,7 +156,22 @@ Result<CallSchema::Method> CallSchema::find_method(std::string_view name) const 
     return bad("\"" + std::string(name) + "\" is not a method; write Service/Method");
   const std::string service_name(name.substr(0, separator));
   const std::string method_name(name.substr(separator + 1));
+  const Result<const pb::ServiceDescriptor*> found = find_service(service_name);
+  if (!found) return found.error();
+  const pb::ServiceDescriptor& service = **found;
+  const pb::MethodDescriptor* method = service.FindMethodByName(method_name);
+  if (method != nullptr)
+    return Method{"/" + service.full_name() + "/" + method->name(), kind_of(*method),
+                  method->input_type()->full_name(), method->output_type()->full_name()};
+  std::string known_methods;
+  for (int i = 0; i < service.method_count(); ++i) {
+    known_methods += (i == 0 ? "" : ", ") + service.method(i)->name();
+  }
+  return Status(StatusCode::kNotFound, "service " + service.full_name() + " has no method \"" + method_name +
+                                           "\"; there are: " + known_methods);
+}
 
+Result<const pb::ServiceDescriptor*> CallSchema::find_service(const std::string& service_name) const {
   std::vector<const pb::ServiceDescriptor*> found;
   std::string known_services;
   for (const pb::ServiceDescriptor* service : files_->services) {
@@ -146,18 +186,53 @@ Result<CallSchema::Method> CallSchema::find_method(std::string_view name) const 
   if (found.size() > 1 && found[0]->full_name() != service_name)
     return bad("service \"" + service_name + "\" could be " + found[0]->full_name() + " or " +
                found[1]->full_name());
+  return found[0];
+}
 
-  const pb::ServiceDescriptor& service = *found[0];
-  const pb::MethodDescriptor* method = service.FindMethodByName(method_name);
-  if (method != nullptr)
-    return Method{"/" + service.full_name() + "/" + method->name(), kind_of(*method),
-                  method->input_type()->full_name(), method->output_type()->full_name()};
-  std::string known_methods;
-  for (int i = 0; i < service.method_count(); ++i) {
-    known_methods += (i == 0 ? "" : ", ") + service.method(i)->name();
+Result<CallSchema> CallSchema::of(const pb::FileDescriptorSet& set) {
+  auto files = std::make_unique<Files>();
+  if (Status status = files->add(set); !status.ok()) return status;
+  return CallSchema(std::move(files));
+}
+
+std::vector<std::string> CallSchema::services() const {
+  std::vector<std::string> names;
+  for (const pb::ServiceDescriptor* service : files_->services) names.push_back(service->full_name());
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<std::vector<std::string>> CallSchema::methods_of(std::string_view service) const {
+  const Result<const pb::ServiceDescriptor*> found = find_service(std::string(service));
+  if (!found) return found.error();
+  std::vector<std::string> names;
+  for (int i = 0; i < (*found)->method_count(); ++i) names.push_back((*found)->method(i)->full_name());
+  return names;
+}
+
+Result<std::string> CallSchema::describe(std::string name) const {
+  if (name.starts_with('.')) name.erase(0, 1);
+  std::ranges::replace(name, '/', '.');
+  const auto text = [&name](std::string_view kind, const auto& descriptor) {
+    std::string said = name + " is " + std::string(kind) + ":\n" + descriptor.DebugString();
+    while (said.ends_with('\n')) said.pop_back();
+    return said;
+  };
+  const pb::DescriptorPool& pool = files_->pool;
+  if (const auto* service = pool.FindServiceByName(name)) return text("a service", *service);
+  if (const auto* method = pool.FindMethodByName(name)) return text("a method", *method);
+  if (const auto* message = pool.FindMessageTypeByName(name)) return text("a message", *message);
+  if (const auto* enumeration = pool.FindEnumTypeByName(name)) return text("an enum", *enumeration);
+  if (const auto* field = pool.FindFieldByName(name)) return text("a field", *field);
+  if (const auto* oneof = pool.FindOneofByName(name)) return text("a oneof", *oneof);
+  if (const auto* extension = pool.FindExtensionByName(name)) return text("an extension", *extension);
+  if (const auto* value = pool.FindEnumValueByName(name)) return text("an enum value", *value);
+  // A service without its package.
+  if (const auto service = find_service(name)) {
+    name = (*service)->full_name();
+    return text("a service", **service);
   }
-  return Status(StatusCode::kNotFound, "service " + service.full_name() + " has no method \"" + method_name +
-                                           "\"; there are: " + known_methods);
+  return Status(StatusCode::kNotFound, "nothing is called \"" + name + "\" there");
 }
 
 Result<std::string> CallSchema::to_message(const std::string& type, const std::string& json) const {

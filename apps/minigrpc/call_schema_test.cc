@@ -1,6 +1,7 @@
 #include "call_schema.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -110,6 +111,60 @@ TEST_F(CallSchemaTest, TurnsJsonIntoMessagesAndBack) {
   EXPECT_FALSE(schema->to_message("shop.Order", "{"));
   EXPECT_FALSE(schema->to_json("shop.Order", "\xff", {}));
   EXPECT_FALSE(schema->to_json("shop.Unknown", "", {}));
+}
+
+google::protobuf::FileDescriptorSet shop_descriptors() {
+  google::protobuf::FileDescriptorSet set;
+  auto* item = set.add_file();
+  item->set_name("item.proto");
+  item->set_package("shop");
+  item->add_message_type()->set_name("Item");
+  auto* orders = set.add_file();
+  orders->set_name("orders.proto");
+  orders->set_package("shop");
+  orders->add_dependency("item.proto");
+  auto* service = orders->add_service();
+  service->set_name("Orders");
+  for (const char* name : {"Get", "Put"}) {
+    auto* method = service->add_method();
+    method->set_name(name);
+    method->set_input_type(".shop.Item");
+    method->set_output_type(".shop.Item");
+  }
+  return set;
+}
+
+TEST_F(CallSchemaTest, IsMadeOfDescriptorsToo) {
+  const google::protobuf::FileDescriptorSet set = shop_descriptors();
+  const auto schema = CallSchema::of(set);
+  ASSERT_TRUE(schema) << schema.error().message();
+  EXPECT_EQ(schema->find_method("Orders/Get")->path, "/shop.Orders/Get");
+  EXPECT_THAT(schema->services(), testing::ElementsAre("shop.Orders"));
+  EXPECT_THAT(*schema->methods_of("shop.Orders"), testing::ElementsAre("shop.Orders.Get", "shop.Orders.Put"));
+  EXPECT_THAT(schema->methods_of("Nothing").error().message(), HasSubstr("there are: shop.Orders"));
+  EXPECT_EQ(*schema->to_json("shop.Item", "", {}), "{}");
+
+  write("shop.pb", set.SerializeAsString());
+  const auto from_file = CallSchema::load({.descriptor_sets = {path("shop.pb")}});
+  ASSERT_TRUE(from_file) << from_file.error().message();
+  EXPECT_TRUE(from_file->find_method("shop.Orders.Put"));
+  EXPECT_FALSE(CallSchema::load({.descriptor_sets = {path("nothing.pb")}}));
+
+  google::protobuf::FileDescriptorSet incomplete = set;
+  incomplete.mutable_file()->DeleteSubrange(0, 1);
+  EXPECT_THAT(CallSchema::of(incomplete).error().message(), HasSubstr("orders.proto cannot be used"));
+}
+
+TEST_F(CallSchemaTest, Describes) {
+  const auto schema = CallSchema::load({.protos = {"shop/orders.proto"}, .import_paths = {path("protos")}});
+  ASSERT_TRUE(schema);
+  EXPECT_THAT(*schema->describe("shop.Orders"), testing::StartsWith("shop.Orders is a service:\nservice Orders {\n"));
+  EXPECT_THAT(*schema->describe("Orders"), testing::StartsWith("shop.Orders is a service:\n"));
+  EXPECT_EQ(*schema->describe("shop.Orders/Get"),
+            "shop.Orders.Get is a method:\nrpc Get(.types.Item) returns (.shop.Order);");
+  EXPECT_THAT(*schema->describe(".types.Item"), HasSubstr("bytes picture = 2;"));
+  EXPECT_THAT(*schema->describe("types.Item.picture"), HasSubstr("is a field:"));
+  EXPECT_EQ(schema->describe("types.Nothing").error().code(), StatusCode::kNotFound);
 }
 
 TEST_F(CallSchemaTest, KnowsEtcdAndHealthByItself) {

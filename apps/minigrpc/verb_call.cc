@@ -1,9 +1,7 @@
 // call: one call of any kind, from JSON and to JSON.
 #include <google/protobuf/any.pb.h>
 #include <google/protobuf/unknown_field_set.h>
-#include <minigrpc/channel.h>
-#include <minigrpc/discovery.h>
-#include <minigrpc/stream.h>
+#include <minigrpc/generic.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +13,7 @@
 #include "call_schema.h"
 #include "input_source.h"
 #include "invocation.h"
+#include "remote.h"
 #include "text.h"
 #include "verbs.h"
 
@@ -26,77 +25,19 @@ namespace {
 constexpr int kExitOfCall = 64;
 
 struct CallFlags {
-  SchemaFiles schema;
-  std::vector<std::string> headers;
+  RemoteFlags remote;
   std::string data;
-  std::chrono::nanoseconds timeout{};
   bool indented = false;
   bool emit_defaults = false;
   bool verbose = false;
 };
 
-// A message as its bytes: with it every kind of call is a stream of bytes in both directions.
-struct RawMessage {
-  std::string bytes;
-
-  std::size_t ByteSizeLong() const { return bytes.size(); }
-  void SerializeWithCachedSizesToArray(std::uint8_t* target) const { std::ranges::copy(bytes, target); }
-  bool ParseFromArray(const void* data, int size) {
-    bytes.assign(static_cast<const char*>(data), static_cast<std::size_t>(size));
-    return true;
-  }
-};
 using RawStream = ClientStream<RawMessage, RawMessage>;
 
 Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
 bool takes_one_message(MethodKind kind) {
   return kind == MethodKind::kUnary || kind == MethodKind::kServerStreaming;
-}
-
-// An address stays one; the bare name of a service is looked up in the registry.
-std::string channel_target(const Invocation& invocation, const std::string& target) {
-  if (target.find_first_of(":/") != std::string::npos) return target;
-  return "etcd://" + invocation.endpoint_list() + "/" + target;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  while (text.ends_with('=')) text.remove_suffix(1);
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes;
-  std::uint32_t group = 0;
-  unsigned bits = 0;
-  for (const char c : text) {
-    const std::size_t digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    group = (group << 6 | static_cast<std::uint32_t>(digit)) & 0xffff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(group >> bits & 0xff);
-  }
-  return bytes;
-}
-
-// "name: value"; the value of a "-bin" one is given in base64.
-Result<Metadata> parse_headers(const std::vector<std::string>& headers) {
-  Metadata metadata;
-  for (const std::string& header : headers) {
-    const std::size_t colon = header.find(':');
-    if (colon == std::string::npos || colon == 0)
-      return bad_arguments("-H '" + header + "': write 'name: value'");
-    std::string name = header.substr(0, colon);
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const std::size_t value_at = std::min(header.find_first_not_of(' ', colon + 1), header.size());
-    std::string value = header.substr(value_at);
-    if (name.ends_with("-bin")) {
-      std::optional<std::string> bytes = from_base64(value);
-      if (!bytes) return bad_arguments("-H '" + header + "': the value of a -bin header is base64");
-      value = *std::move(bytes);
-    }
-    metadata.add(name, value);
-  }
-  return metadata;
 }
 
 // Where the documents come from: the third argument or --data; "@" and "-" are the standard input, "@FILE" a
@@ -136,8 +77,9 @@ class Call {
 
   // The call's outcome. input_error() tells apart what was wrong on this side.
   Task<Status> run(const Channel& channel, CallOptions options, InputSource& input) {
+    // With messages as bytes every kind of call is a stream in both directions.
     const MethodDescriptor descriptor{method_.path, MethodKind::kBidirectional};
-    RawStream stream(detail::ClientCall(channel, descriptor, std::move(options)));
+    RawStream stream = GenericClient(channel).bidirectional(descriptor, std::move(options));
     auto both = when_all(send(stream, input), receive(stream, input));
     const std::tuple<std::monostate, Status> outcome = co_await both;
     co_return std::get<1>(outcome);
@@ -249,34 +191,51 @@ void print_details(Invocation& invocation, const CallDetails& details) {
   print("trailer", details.trailers);
 }
 
+// Whether it is what was typed that has no schema, and not the server that failed.
+bool is_callers_fault(const Status& status) {
+  return status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kNotFound;
+}
+
+// Where the files that were given, or the schemas that are built in, do not have the method, the server itself is asked.
+Result<CallSchema> find_schema(const CallFlags& flags, const Channel& channel, const std::string& method) {
+  Result<CallSchema> schema = CallSchema::load(flags.remote.schema);
+  if (!schema || !flags.remote.schema.empty() || schema->find_method(method)) return schema;
+  const std::size_t slash = method.rfind('/');
+  std::string service = method.substr(0, slash != std::string::npos ? slash : method.rfind('.'));
+  if (service.starts_with('/')) service.erase(0, 1);
+  const Result<Reflected> reflected = ask_server(channel, flags.remote, {.service = service});
+  if (reflected && !reflected->files.file().empty()) return CallSchema::of(reflected->files);
+  if (reflected)
+    return Status(StatusCode::kNotFound,
+                  "the server has no service \"" + service + "\"; there are: " + joined(reflected->services, ", "));
+  if (reflected.error().code() != StatusCode::kUnimplemented) return reflected.error();
+  return Status(StatusCode::kInvalidArgument, "the server has no reflection, so the schema of " + method +
+                                                  " is needed: pass --proto FILE, and -I DIR for each directory "
+                                                  "that its imports come from, or --protoset FILE");
+}
+
 int call(Invocation& invocation, const CallFlags& flags, const Arguments& arguments) {
   if (arguments.size() < 2 || arguments.size() > 3)
     return invocation.fail(Exit::kBadArguments, "call takes a target, Service/Method and perhaps JSON");
-  Result<CallSchema> schema = CallSchema::load(flags.schema);
-  if (!schema) return invocation.fail(Exit::kBadArguments, schema.error().message());
-  Result<CallSchema::Method> method = schema->find_method(arguments[1]);
-  if (!method && flags.schema.protos.empty())
-    return invocation.fail(Exit::kBadArguments, "the schema of " + arguments[1] +
-                                                    " is needed: pass --proto FILE, and -I DIR for each "
-                                                    "directory that its imports come from");
-  if (!method) return invocation.fail(Exit::kBadArguments, method.error().message());
-  Result<Metadata> metadata = parse_headers(flags.headers);
+  Result<Metadata> metadata = parse_headers(flags.remote.headers);
   if (!metadata) return invocation.fail(Exit::kBadArguments, metadata.error().message());
+  const std::unique_ptr<Channel> channel = open_channel(invocation, flags.remote, arguments[0]);
+  Result<CallSchema> schema = find_schema(flags, *channel, arguments[1]);
+  if (!schema && is_callers_fault(schema.error()))
+    return invocation.fail(Exit::kBadArguments, schema.error().message());
+  if (!schema) return fail_call(invocation, CallSchema::load({}).value(), schema.error());
+  Result<CallSchema::Method> method = schema->find_method(arguments[1]);
+  if (!method) return invocation.fail(Exit::kBadArguments, method.error().message());
   Result<std::unique_ptr<InputSource>> input = open_input(flags, arguments, method->kind);
   if (!input) return invocation.fail(Exit::kBadArguments, input.error().message());
   Call one(invocation, *schema, *method, {.indented = flags.indented, .with_defaults = flags.emit_defaults});
   if (const Status status = one.prepare(**input); !status.ok())
     return invocation.fail(Exit::kBadArguments, status.message());
 
-  discovery::install(invocation.runtime());
-  ChannelOptions channel_options;
-  channel_options.connect_timeout =
-      std::chrono::ceil<std::chrono::milliseconds>(invocation.globals().dial_timeout);
-  Channel channel(invocation.runtime(), channel_target(invocation, arguments[0]), channel_options);
   CallDetails details;
   CallOptions options{.metadata = *std::move(metadata), .details = &details};
-  if (flags.timeout.count() > 0) options.timeout = flags.timeout;
-  const Status status = sync_wait(one.run(channel, std::move(options), **input));
+  if (flags.remote.timeout.count() > 0) options.timeout = flags.remote.timeout;
+  const Status status = sync_wait(one.run(*channel, std::move(options), **input));
   if (!one.input_error().ok()) return invocation.fail(Exit::kBadArguments, one.input_error().message());
   if (flags.verbose) print_details(invocation, details);
   return status.ok() ? 0 : fail_call(invocation, *schema, status);
@@ -296,23 +255,20 @@ Verb call_verb() {
       "documents. Each\n"
       "response is printed on a line of its own. A call that fails prints its status, and exits with 64 and "
       "its code.\n"
-      "Without --proto only the services of etcd and grpc.health.v1.Health are known.";
+      "Without --proto or --protoset the server is asked for its schema, by reflection; the services of etcd "
+      "and\ngrpc.health.v1.Health are known anyway.";
   verb.examples =
-      "minigrpc call ProdService ProdService/GetProdStock '{\"prod_id\": 4}' --proto Prod.proto\n"
+      "minigrpc call ProdService ProdService/GetProdStock '{\"prod_id\": 4}'\n"
       "minigrpc call 127.0.0.1:5051 shop.Orders/Watch -I protos --proto shop/orders.proto --timeout 10s\n"
       "minigrpc call 127.0.0.1:5051 shop.Orders/Upload --proto orders.proto -d @ < orders.json\n"
       "minigrpc call 127.0.0.1:5051 grpc.health.v1.Health/Check -H 'authorization: Bearer xyz'";
   verb.flags.add("data", &flags->data, "the JSON; @ or - for the standard input, @FILE for a file", 'd');
   verb.flags.add("emit-defaults", &flags->emit_defaults,
                  "print also the fields that have their default value");
-  verb.flags.add("header", &flags->headers, "metadata to send, 'name: value'; may be repeated", 'H');
-  verb.flags.add("import-path", &flags->schema.import_paths, "where imports are looked up; may be repeated",
-                 'I');
   verb.flags.add("pretty", &flags->indented, "print responses over several lines");
-  verb.flags.add("proto", &flags->schema.protos, "a .proto file with the service; may be repeated");
-  verb.flags.add("timeout", &flags->timeout, "how long the call may take; 0s: for ever");
   verb.flags.add("verbose", &flags->verbose, "print who answered, and the metadata, to the standard error",
                  'v');
+  add_remote_flags(verb.flags, flags->remote);
   verb.run = [flags](Invocation& invocation, const Arguments& arguments) {
     return call(invocation, *flags, arguments);
   };

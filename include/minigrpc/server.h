@@ -23,7 +23,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace minigrpc {
 
@@ -94,6 +96,8 @@ class Server {
 
   // `service` is borrowed until the server is gone. All are added before the first listen().
   void add(Service& service);
+  // The names of the services that were added, in alphabetical order.
+  std::vector<std::string> service_names() const;
   // Binds and accepts: "127.0.0.1:5051", "[::]:5051", "localhost:0", "unix:/run/prod.sock". The port bound, 0 for a
   // Unix socket. A port in use is UNAVAILABLE, a bad address or certificate INVALID_ARGUMENT. A server may listen on
   // several ports, each with credentials of its own.

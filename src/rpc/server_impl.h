@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -54,6 +55,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   const ServerOptions& options() const { return options_; }
   const BoundMethod* find(std::string_view path) const;
   bool has_service(std::string_view name) const { return services_.contains(name); }
+  const std::set<std::string_view>& services() const { return services_; }
 
   // One for each living connection and each living call, on its loop.
   class LoopShare {
@@ -100,7 +102,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   mutable std::mutex counters_mutex_;
   ServerCounters counters_;
   std::unordered_map<std::string_view, BoundMethod> methods_;
-  std::unordered_set<std::string_view> services_;
+  std::set<std::string_view> services_;
   std::unique_ptr<OtherProtocol> other_protocol_;
   std::vector<std::unique_ptr<LoopShare>> shares_;
 

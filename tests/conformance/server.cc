@@ -1,4 +1,5 @@
 // interop_server: gRPC's interoperability test service, with the flags that every implementation's program has.
+#include <minigrpc/reflection.h>
 #include <minigrpc/server.h>
 #include <unistd.h>
 
@@ -18,8 +19,10 @@ int main(int argc, char** argv) {
   }
   Runtime runtime;
   conformance::TestService service(runtime, "minigrpc-" + std::to_string(getpid()));
+  Reflection reflection;
   Server server(runtime);
   server.add(service);
+  reflection.add_to(server);
   const Result<std::uint16_t> port = server.listen("0.0.0.0:" + flags.text("port"));
   if (!port) {
     std::fprintf(stderr, "interop_server: %s\n", port.error().to_string().c_str());

@@ -1,0 +1,92 @@
+#include "remote.h"
+
+#include <minigrpc/discovery.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "invocation.h"
+
+namespace minigrpc::cli {
+
+namespace {
+
+// A server that answers no reflection must not keep us for ever, where the call itself has all the time it wants.
+constexpr std::chrono::seconds kReflectionMax{10};
+
+Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
+
+std::optional<std::string> from_base64(std::string_view text) {
+  while (text.ends_with('=')) text.remove_suffix(1);
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  std::uint32_t group = 0;
+  unsigned bits = 0;
+  for (const char c : text) {
+    const std::size_t digit = kAlphabet.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    group = (group << 6 | static_cast<std::uint32_t>(digit)) & 0xffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes += static_cast<char>(group >> bits & 0xff);
+  }
+  return bytes;
+}
+
+std::string channel_target(const Invocation& invocation, const std::string& target) {
+  if (target.find_first_of(":/") != std::string::npos) return target;
+  return "etcd://" + invocation.endpoint_list() + "/" + target;
+}
+
+}  // namespace
+
+void add_remote_flags(FlagSet& flags, RemoteFlags& remote) {
+  flags.add("authority", &remote.authority, "what the server sees as :authority, instead of the target");
+  flags.add("header", &remote.headers, "metadata to send, 'name: value'; may be repeated", 'H');
+  flags.add("import-path", &remote.schema.import_paths, "where imports are looked up; may be repeated", 'I');
+  flags.add("proto", &remote.schema.protos, "a .proto file with the service; may be repeated");
+  flags.add("protoset", &remote.schema.descriptor_sets,
+            "a file of descriptors (protoc --include_imports --descriptor_set_out); may be repeated");
+  flags.add("timeout", &remote.timeout, "how long the call may take; 0s: for ever");
+}
+
+Result<Metadata> parse_headers(const std::vector<std::string>& headers) {
+  Metadata metadata;
+  for (const std::string& header : headers) {
+    const std::size_t colon = header.find(':');
+    if (colon == std::string::npos || colon == 0)
+      return bad_arguments("-H '" + header + "': write 'name: value'");
+    std::string name = header.substr(0, colon);
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::size_t value_at = std::min(header.find_first_not_of(' ', colon + 1), header.size());
+    std::string value = header.substr(value_at);
+    if (name.ends_with("-bin")) {
+      std::optional<std::string> bytes = from_base64(value);
+      if (!bytes) return bad_arguments("-H '" + header + "': the value of a -bin header is base64");
+      value = *std::move(bytes);
+    }
+    metadata.add(name, value);
+  }
+  return metadata;
+}
+
+std::unique_ptr<Channel> open_channel(Invocation& invocation, const RemoteFlags& remote,
+                                      const std::string& target) {
+  discovery::install(invocation.runtime());
+  ChannelOptions options;
+  options.authority = remote.authority;
+  options.connect_timeout = std::chrono::ceil<std::chrono::milliseconds>(invocation.globals().dial_timeout);
+  return std::make_unique<Channel>(invocation.runtime(), channel_target(invocation, target), options);
+}
+
+Result<Reflected> ask_server(const Channel& channel, const RemoteFlags& remote, ReflectionQuestion question) {
+  Result<Metadata> metadata = parse_headers(remote.headers);
+  if (!metadata) return metadata.error();
+  CallOptions options{.metadata = *std::move(metadata)};
+  options.timeout = remote.timeout.count() > 0 ? remote.timeout : kReflectionMax;
+  return sync_wait(reflect(&channel, std::move(question), std::move(options)));
+}
+
+}  // namespace minigrpc::cli

@@ -20,8 +20,8 @@ class ServiceDescriptor;
 namespace minigrpc::cli {
 
 struct SchemaFiles {
-  std::vector<std::string> protos;        // as paths, or as names within an import path
-  std::vector<std::string> import_paths;  // where `import` looks; each file's own directory comes last
+  std::vector<std::string> protos{};        // as paths, or as names within an import path
+  std::vector<std::string> import_paths{};  // where `import` looks; each file's own directory comes last
   std::vector<std::string> descriptor_sets{};  // files that protoc --descriptor_set_out --include_imports wrote
   bool empty() const { return protos.empty() && descriptor_sets.empty(); }
 };

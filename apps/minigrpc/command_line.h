@@ -6,16 +6,22 @@
 // Thread rule: one thread.
 #pragma once
 
+#include <minigrpc/status.h>
+
 #include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "flags.h"
 
 namespace minigrpc::cli {
+
+// What a verb says of arguments that make no sense.
+inline Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
 class Invocation;
 

@@ -7,8 +7,6 @@ namespace minigrpc::cli {
 
 namespace {
 
-Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
-
 // OUT_OF_RANGE stands for a value of a flag that etcdctl answers with "bad feature" instead of "bad
 // arguments".
 Status bad_feature(std::string message) { return Status(StatusCode::kOutOfRange, std::move(message)); }

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <optional>
 
+#include "command_line.h"
 #include "invocation.h"
 
 namespace minigrpc::cli {
@@ -14,8 +15,6 @@ namespace {
 
 // A server that answers no reflection must not keep us for ever, where the call itself has all the time it wants.
 constexpr std::chrono::seconds kReflectionMax{10};
-
-Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
 std::optional<std::string> from_base64(std::string_view text) {
   while (text.ends_with('=')) text.remove_suffix(1);

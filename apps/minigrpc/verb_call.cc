@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "call_schema.h"
+#include "command_line.h"
 #include "input_source.h"
 #include "invocation.h"
 #include "remote.h"
@@ -33,8 +34,6 @@ struct CallFlags {
 };
 
 using RawStream = ClientStream<RawMessage, RawMessage>;
-
-Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
 bool takes_one_message(MethodKind kind) {
   return kind == MethodKind::kUnary || kind == MethodKind::kServerStreaming;

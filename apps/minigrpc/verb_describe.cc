@@ -34,7 +34,7 @@ int fail_reflection(Invocation& invocation, const Status& status) {
   return invocation.fail(status);
 }
 
-int list(Invocation& invocation, const RemoteFlags& remote, const Arguments& arguments) {
+int list_services(Invocation& invocation, const RemoteFlags& remote, const Arguments& arguments) {
   const Result<Wanted> wanted = read_arguments(remote, arguments);
   if (!wanted) return invocation.fail(Exit::kBadArguments, wanted.error().message());
   std::vector<std::string> lines;
@@ -114,7 +114,7 @@ Verb list_verb() {
                     .examples = "minigrpc list 127.0.0.1:5051\n"
                                 "minigrpc list ProdService ProdService\n"
                                 "minigrpc list --proto shop/orders.proto -I protos"},
-                   &list);
+                   &list_services);
 }
 
 Verb describe_verb() {

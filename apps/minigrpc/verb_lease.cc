@@ -66,7 +66,7 @@ int time_to_live(Invocation& invocation, bool keys, const Arguments& arguments) 
   return 0;
 }
 
-int list(Invocation& invocation, const Arguments& arguments) {
+int list_leases(Invocation& invocation, const Arguments& arguments) {
   if (arguments.size() != 0) return invocation.fail(Exit::kBadArguments, "lease list takes no argument");
   Result<etcd::LeaseLeasesResponse> response = sync_wait(invocation.client().LeaseLeases());
   if (!response)
@@ -148,7 +148,7 @@ Verb lease_time_to_live_verb() {
 Verb lease_list_verb() {
   Verb verb{.path = "lease list", .arguments = "", .summary = "List the leases that live"};
   verb.examples = "minigrpc lease list";
-  verb.run = list;
+  verb.run = list_leases;
   return verb;
 }
 

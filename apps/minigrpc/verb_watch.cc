@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "child_process.h"
+#include "command_line.h"
 #include "invocation.h"
 #include "text.h"
 #include "verbs.h"
@@ -20,8 +21,6 @@ struct WatchRequest {
   etcd::WatchOptions options;
   std::vector<std::string> command;  // to run for each event; empty: none
 };
-
-Status bad_arguments(std::string message) { return Status(StatusCode::kInvalidArgument, std::move(message)); }
 
 // The key from the arguments before "--", or from ETCDCTL_WATCH_KEY, which leaves all of them to the command.
 Result<WatchRequest> parse(const WatchFlags& flags, const Arguments& arguments) {

@@ -16,16 +16,16 @@ namespace {
 constexpr std::string_view kClientSection = "client-transport-security";
 constexpr std::string_view kPeerSection = "peer-transport-security";
 
-Status bad(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
+Status unreadable(std::string message) { return {StatusCode::kInvalidArgument, std::move(message)}; }
 
 // A scalar, or a list as flags have it: with commas.
 Result<std::string> value_of(const std::string& name, const YAML::Node& node) {
   if (node.IsNull()) return std::string();
   if (node.IsScalar()) return node.Scalar();
-  if (!node.IsSequence()) return bad("'" + name + "' must be a value, or a list of them");
+  if (!node.IsSequence()) return unreadable("'" + name + "' must be a value, or a list of them");
   std::string joined;
   for (const YAML::Node& item : node) {
-    if (!item.IsScalar()) return bad("'" + name + "' must be a list of values");
+    if (!item.IsScalar()) return unreadable("'" + name + "' must be a list of values");
     joined += (joined.empty() ? "" : ",") + item.Scalar();
   }
   return joined;
@@ -36,7 +36,7 @@ Status add_all(const YAML::Node& map, const std::string& prefix, std::vector<Set
     const std::string key = entry.first.Scalar();
     if (prefix.empty() && (key == kClientSection || key == kPeerSection)) {
       if (entry.second.IsNull()) continue;
-      if (!entry.second.IsMap()) return bad("'" + key + "' must have settings below it");
+      if (!entry.second.IsMap()) return unreadable("'" + key + "' must have settings below it");
       // A space stands for "below a section, without a prefix", so that sections do not nest.
       if (Status status = add_all(entry.second, key == kPeerSection ? "peer-" : " ", settings); !status.ok())
         return status;
@@ -56,20 +56,20 @@ Result<std::vector<Setting>> parse_config(const std::string& yaml) {
   try {
     const YAML::Node root = YAML::Load(yaml);
     if (root.IsNull()) return settings;
-    if (!root.IsMap()) return bad("it must consist of lines 'flag: value'");
+    if (!root.IsMap()) return unreadable("it must consist of lines 'flag: value'");
     if (Status status = add_all(root, "", settings); !status.ok()) return status;
   } catch (const YAML::Exception& error) {
-    return bad(error.what());
+    return unreadable(error.what());
   }
   return settings;
 }
 
 Result<std::vector<Setting>> read_config(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) return bad("cannot read the configuration file " + path);
+  if (!file) return unreadable("cannot read the configuration file " + path);
   const std::string yaml{std::istreambuf_iterator<char>(file), {}};
   Result<std::vector<Setting>> settings = parse_config(yaml);
-  if (!settings) return bad("configuration file " + path + ": " + settings.error().message());
+  if (!settings) return unreadable("configuration file " + path + ": " + settings.error().message());
   return settings;
 }
 

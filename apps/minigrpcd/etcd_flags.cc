@@ -12,7 +12,7 @@ constexpr std::string_view kNoV2 = "minigrpcd serves the v3 API alone";
 constexpr std::string_view kNoTracing = "minigrpcd sends no traces";
 constexpr std::string_view kNoRotation = "minigrpcd logs to the standard error: let the service manager rotate it";
 
-constexpr std::array kFlags{
+constexpr std::array kEtcdFlags{
     // Of a member.
     EtcdFlag{"heartbeat-interval"},
     EtcdFlag{"election-timeout"},
@@ -34,7 +34,6 @@ constexpr std::array kFlags{
     EtcdFlag{"raft-write-timeout"},
     EtcdFlag{"enable-v2", true, kNoV2},
     EtcdFlag{"v2-deprecation"},
-    EtcdFlag{"unsafe-no-fsync", true},
     // Of a cluster.
     EtcdFlag{"initial-cluster-state"},
     EtcdFlag{"initial-cluster-token"},
@@ -81,9 +80,6 @@ constexpr std::array kFlags{
     EtcdFlag{"client-cert-file"},
     EtcdFlag{"client-key-file"},
     EtcdFlag{"self-signed-cert-validity"},
-    EtcdFlag{"cipher-suites"},
-    EtcdFlag{"tls-min-version"},
-    EtcdFlag{"tls-max-version"},
     // Watching and logging.
     EtcdFlag{"enable-pprof", true},
     EtcdFlag{"metrics"},
@@ -139,11 +135,11 @@ constexpr std::array kFlags{
 
 }  // namespace
 
-std::span<const EtcdFlag> etcd_flags() { return kFlags; }
+std::span<const EtcdFlag> etcd_flags() { return kEtcdFlags; }
 
 const EtcdFlag* find_etcd_flag(std::string_view name) {
-  const auto found = std::ranges::find(kFlags, name, &EtcdFlag::name);
-  return found == kFlags.end() ? nullptr : &*found;
+  const auto found = std::ranges::find(kEtcdFlags, name, &EtcdFlag::name);
+  return found == kEtcdFlags.end() ? nullptr : &*found;
 }
 
 bool asks_for_nothing(std::string_view value) {

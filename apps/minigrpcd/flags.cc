@@ -37,10 +37,18 @@ struct Given {
   std::string bcrypt_cost = "10";
   std::string debug = "false";
   std::string config_file;
+  std::string cert_file;
+  std::string key_file;
+  std::string client_cert_auth = "false";
+  std::string trusted_ca_file;
+  std::string tls_min_version;
+  std::string tls_max_version;
+  std::string cipher_suites;
   std::string cors = "*";
   std::string host_whitelist = "*";
   std::string grpc_gateway = "true";
   std::string snapshot_count = "0";
+  std::string unsafe_no_fsync = "false";
   std::string restore;
   std::string skip_hash_check = "false";
   std::string bump_revision = "0";
@@ -58,7 +66,8 @@ constexpr std::array kFlags{
     FlagRow{"name", &Given::name, "Name of this member.  [default]"},
     FlagRow{"data-dir", &Given::data_dir, "Where the data is kept; one process at a time.  [${name}.minigrpc]"},
     FlagRow{"listen-client-urls", &Given::listen_client_urls,
-            "Where to serve clients: http://HOST:PORT or unix:///PATH, several with commas.  [http://localhost:2379]"},
+            "Where to serve clients: http://HOST:PORT or unix:///PATH, several with commas; with https:// or unixs:// under "
+            "TLS.  [http://localhost:2379]"},
     FlagRow{"advertise-client-urls", &Given::advertise_client_urls,
             "Where clients are told to find this member.  [the listen URLs]"},
     FlagRow{"log-level", &Given::log_level, "debug, info, warn or error (panic, fatal: as error).  [info]"},
@@ -76,6 +85,16 @@ constexpr std::array kFlags{
             "What users who signed in show: simple, or jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=5m.  [simple]"},
     FlagRow{"auth-token-ttl", &Given::auth_token_ttl, "Seconds for which a simple token lives unused.  [300]"},
     FlagRow{"bcrypt-cost", &Given::bcrypt_cost, "Work for each password, 4 to 31: each step doubles it.  [10]"},
+    FlagRow{"cert-file", &Given::cert_file, "The server's certificate, in PEM form; read again when it changes."},
+    FlagRow{"key-file", &Given::key_file, "Its private key, in PEM form, without a passphrase."},
+    FlagRow{"client-cert-auth", &Given::client_cert_auth,
+            "Want certificates of clients; who shows no token is the user of its common name.  [false]", true},
+    FlagRow{"trusted-ca-file", &Given::trusted_ca_file,
+            "Who signs clients' certificates, in PEM form; given, every client needs one."},
+    FlagRow{"tls-min-version", &Given::tls_min_version, "TLS1.2 or TLS1.3.  [TLS1.2]"},
+    FlagRow{"tls-max-version", &Given::tls_max_version, "TLS1.2 or TLS1.3.  [TLS1.3]"},
+    FlagRow{"cipher-suites", &Given::cipher_suites,
+            "What TLS 1.2 may use, by IANA's names, with commas.  [what HTTP/2 allows]"},
     FlagRow{"config-file", &Given::config_file,
             "YAML with the names of flags as keys, as etcd takes it; what it sets counts more than flags."},
     FlagRow{"enable-grpc-gateway", &Given::grpc_gateway, "Serve etcd's JSON gateway below /v3.  [true]", true},
@@ -84,6 +103,8 @@ constexpr std::array kFlags{
             "Host names under which HTTP is answered, with commas; * is any.  [*]"},
     FlagRow{"snapshot-count", &Given::snapshot_count,
             "After so many transactions, save a snapshot to DATA_DIR/snapshots, and keep the newest five; 0: never.  [0]"},
+    FlagRow{"unsafe-no-fsync", &Given::unsafe_no_fsync,
+            "Acknowledge writes before they are on disk; the machine's crash may lose all. For tests.  [false]", true},
     FlagRow{"restore", &Given::restore,
             "Begin with a snapshot, of etcd or of minigrpcd, where the data directory is new."},
     FlagRow{"skip-hash-check", &Given::skip_hash_check,
@@ -103,16 +124,11 @@ struct Refusal {
   std::string_view name;
   std::string_view advice;
 };
-constexpr std::string_view kNoTls =
-    "minigrpcd serves cleartext only: put a TLS proxy in front of it, or listen on localhost or a unix:// socket";
 constexpr std::array kRefusals{
-    Refusal{"cert-file", kNoTls},
-    Refusal{"key-file", kNoTls},
-    Refusal{"client-cert-auth", kNoTls},
-    Refusal{"trusted-ca-file", kNoTls},
-    Refusal{"auto-tls", kNoTls},
-    Refusal{"client-crl-file", kNoTls},
-    Refusal{"client-cert-allowed-hostname", kNoTls},
+    Refusal{"auto-tls", "it makes no certificates: give --cert-file and --key-file"},
+    Refusal{"client-crl-file", "revocation lists are not looked at: let clients' certificates live for a short time"},
+    Refusal{"client-cert-allowed-hostname",
+            "let --trusted-ca-file sign only who may come in, or use users and roles with --client-cert-auth"},
     Refusal{"wal-dir", "there is no write-ahead log: put --data-dir on the fast disk"},
     Refusal{"listen-metrics-urls", "/metrics is served on --listen-client-urls"},
 };
@@ -291,6 +307,47 @@ Status finish_restore(const Given& given, Flags& flags) {
   return Status();
 }
 
+Status parse_version(std::string_view flag, std::string_view text, minigrpc::TlsVersion* version) {
+  if (text == "TLS1.2" || text == "TLS1.3") {
+    *version = text == "TLS1.2" ? minigrpc::TlsVersion::k1_2 : minigrpc::TlsVersion::k1_3;
+    return Status();
+  }
+  if (text.empty()) return Status();
+  return bad("invalid value \"" + std::string(text) + "\" for flag -" + std::string(flag) + ": it is TLS1.2 or TLS1.3");
+}
+
+// What the flags of TLS say, and that they say it together.
+Status finish_tls(const Given& given, Flags& flags) {
+  minigrpc::RegistryOptions& registry = flags.registry;
+  const bool https = std::ranges::any_of(registry.listen_addresses, [](const std::string& address) {
+    return address.starts_with("https://") || address.starts_with("unixs://");
+  });
+  if (given.cert_file.empty() != given.key_file.empty())
+    return bad("--cert-file and --key-file belong together");
+  if (https && given.cert_file.empty())
+    return bad("--listen-client-urls with https:// needs --cert-file and --key-file");
+  if (is_true(given.client_cert_auth) && given.trusted_ca_file.empty())
+    return bad("--client-cert-auth needs --trusted-ca-file: who signs the clients' certificates");
+  minigrpc::TlsServerOptions& tls = flags.tls;
+  if (Status status = parse_version("tls-min-version", given.tls_min_version, &tls.version_min); !status.ok())
+    return status;
+  if (Status status = parse_version("tls-max-version", given.tls_max_version, &tls.version_max); !status.ok())
+    return status;
+  if (tls.version_min > tls.version_max) return bad("--tls-min-version is greater than --tls-max-version");
+  tls.cipher_suites = split_commas(given.cipher_suites);
+  if (!https && !(given.cert_file.empty() && given.trusted_ca_file.empty()))
+    flags.warnings.push_back("certificates were given, but no URL of --listen-client-urls begins with https://: all is cleartext");
+  if (!https) return Status();
+  flags.serves_tls = true;
+  registry.client_cert_auth = is_true(given.client_cert_auth);
+  tls.certificate_chain = minigrpc::Pem::file(given.cert_file);
+  tls.private_key = minigrpc::Pem::file(given.key_file);
+  if (given.trusted_ca_file.empty()) return Status();
+  tls.client_ca = minigrpc::Pem::file(given.trusted_ca_file);
+  tls.client_certificate = minigrpc::ClientCertificate::kRequired;
+  return Status();
+}
+
 Status finish(const Given& given, Flags& flags) {
   minigrpc::RegistryOptions& registry = flags.registry;
   registry.name = given.name;
@@ -302,6 +359,7 @@ Status finish(const Given& given, Flags& flags) {
     if (!address) return std::move(address).error();
     registry.listen_addresses.push_back(*std::move(address));
   }
+  if (Status status = finish_tls(given, flags); !status.ok()) return status;
   registry.advertise_client_urls = split_commas(given.advertise_client_urls);
   registry.advertise_peer_urls = split_commas(given.initial_advertise_peer_urls);
   if (!given.initial_cluster.empty()) flags.without_effect.push_back("--initial-cluster");
@@ -322,6 +380,8 @@ Status finish(const Given& given, Flags& flags) {
   if (Status status = parse_number("snapshot-count", given.snapshot_count, &registry.snapshot_count); !status.ok())
     return status;
   if (Status status = finish_restore(given, flags); !status.ok()) return status;
+  registry.fsync = !is_true(given.unsafe_no_fsync);
+  if (!registry.fsync) flags.warnings.push_back("--unsafe-no-fsync: a crash of the machine may lose or corrupt all data");
   registry.http_gateway = is_true(given.grpc_gateway);
   registry.cors = split_commas(given.cors);
   registry.host_whitelist = split_commas(given.host_whitelist);
@@ -376,20 +436,21 @@ Result<std::string> listen_address(std::string_view url) {
   const auto refuse = [&](std::string_view why) {
     return bad("cannot listen on \"" + std::string(url) + "\": " + std::string(why));
   };
-  if (url.starts_with("https://") || url.starts_with("unixs://")) return refuse(kNoTls);
-  if (url.starts_with("unix://")) {
-    const std::string_view path = url.substr(7);
-    if (path.empty()) return refuse("a unix:// URL names a path: unix:///run/minigrpcd.sock");
-    return "unix:" + std::string(path);
+  const std::size_t separator = url.find("://");
+  const std::string_view scheme = url.substr(0, std::min(separator, url.size()));
+  if (separator == std::string_view::npos || (scheme != "http" && scheme != "https" && scheme != "unix" && scheme != "unixs"))
+    return refuse("a URL begins with http://, https://, unix:// or unixs://");
+  std::string_view address = url.substr(separator + 3);
+  if (scheme.starts_with("unix")) {
+    if (address.empty()) return refuse("a unix:// URL names a path: unix:///run/minigrpcd.sock");
+    return (scheme == "unixs" ? "unixs://" : "unix:") + std::string(address);
   }
-  if (!url.starts_with("http://")) return refuse("a URL begins with http:// or unix://");
-  std::string_view address = url.substr(7);
   if (address.ends_with('/')) address.remove_suffix(1);
   const std::size_t colon = address.rfind(':');
   if (address.find('/') != std::string_view::npos) return refuse("it must be http://HOST:PORT, without a path");
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size() || address[colon - 1] == ':')
     return refuse("it must be http://HOST:PORT");
-  return std::string(address);
+  return (scheme == "https" ? "https://" : "") + std::string(address);
 }
 
 Result<Flags> parse_flags(const std::vector<std::string>& arguments, const Environment& environment) {

@@ -22,6 +22,10 @@ struct Flags {
   minigrpc::RegistryOptions registry{.listen_addresses = {}};  // all but the log
   minigrpc::LogLevel log_level = minigrpc::LogLevel::kInfo;
   std::vector<std::string> listen_client_urls;
+  // With https:// or unixs:// among the URLs: what goes into `registry.credentials`, with who hears of renewal.
+  bool serves_tls = false;
+  minigrpc::TlsServerOptions tls;
+  std::vector<std::string> warnings;
   // Those that were given and mean nothing to a single member: "--heartbeat-interval".
   std::vector<std::string> without_effect;
   // Where there is no data yet, begin with that snapshot; empty: with nothing.
@@ -38,7 +42,7 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 // INVALID_ARGUMENT that says what is wrong and what to do instead.
 minigrpc::Result<Flags> parse_flags(const std::vector<std::string>& arguments, const Environment& environment);
 
-// "http://127.0.0.1:2379" to "127.0.0.1:2379", "unix:///run/x.sock" to "unix:/run/x.sock": what a server listens on.
+// "http://127.0.0.1:2379" to "127.0.0.1:2379", "unix:///run/x.sock" to "unix:/run/x.sock"; "https://" and "unixs://" stay.
 minigrpc::Result<std::string> listen_address(std::string_view url);
 
 // What --help prints.

@@ -97,7 +97,7 @@ TEST(FlagsTest, TheEnvironmentCountsLess) {
 }
 
 TEST(FlagsTest, AnUnsupportedVariableIsRefusedToo) {
-  EXPECT_THAT(parse({}, {{"ETCD_CERT_FILE", "/x"}}).error().message(), HasSubstr("cleartext only"));
+  EXPECT_THAT(parse({}, {{"ETCD_CERT_FILE", "/x"}}).error().message(), HasSubstr("belong together"));
   EXPECT_TRUE(parse({}, {{"ETCD_AUTO_TLS", "false"}, {"ETCD_CERT_FILE", ""}}));
 }
 
@@ -105,6 +105,35 @@ TEST(FlagsTest, OwnVariablesCountMore) {
   const std::map<std::string, std::string> variables{{"ETCD_NAME", "etcd"}, {"MINIGRPC_NAME", "own"}};
   EXPECT_EQ(parse({}, variables)->registry.name, "own");
   EXPECT_EQ(parse({"--name", "flag"}, variables)->registry.name, "flag");
+}
+
+TEST(FlagsTest, Tls) {
+  const Flags flags = parse({"--listen-client-urls", "https://0.0.0.0:2379,http://localhost:2378,unixs:///run/m.sock",
+                             "--cert-file", "c.pem", "--key-file", "c.key", "--client-cert-auth", "--trusted-ca-file",
+                             "ca.pem", "--tls-min-version", "TLS1.3", "--cipher-suites", "A,B"}).value();
+  EXPECT_THAT(flags.registry.listen_addresses,
+              ElementsAre("https://0.0.0.0:2379", "localhost:2378", "unixs:///run/m.sock"));
+  EXPECT_TRUE(flags.serves_tls);
+  EXPECT_TRUE(flags.registry.client_cert_auth);
+  EXPECT_EQ(flags.tls.certificate_chain.value(), "c.pem");
+  EXPECT_EQ(flags.tls.private_key.value(), "c.key");
+  EXPECT_EQ(flags.tls.client_ca.value(), "ca.pem");
+  EXPECT_EQ(flags.tls.client_certificate, minigrpc::ClientCertificate::kRequired);
+  EXPECT_EQ(flags.tls.version_min, minigrpc::TlsVersion::k1_3);
+  EXPECT_THAT(flags.tls.cipher_suites, ElementsAre("A", "B"));
+}
+
+TEST(FlagsTest, NoFsyncIsWarnedOf) {
+  EXPECT_TRUE(parse({})->registry.fsync);
+  const Flags flags = parse({"--unsafe-no-fsync"}).value();
+  EXPECT_FALSE(flags.registry.fsync);
+  EXPECT_THAT(flags.warnings, ElementsAre(HasSubstr("--unsafe-no-fsync")));
+}
+
+TEST(FlagsTest, CertificatesWithoutHttpsAreWarnedOf) {
+  const Flags flags = parse({"--cert-file", "c.pem", "--key-file", "c.key"}).value();
+  EXPECT_FALSE(flags.serves_tls);
+  EXPECT_THAT(flags.warnings, ElementsAre(HasSubstr("https://")));
 }
 
 TEST(FlagsTest, WhatIsNotWantedIsNotRefused) {
@@ -215,13 +244,18 @@ INSTANTIATE_TEST_SUITE_P(
                       Refused{{"--log-level", "loud"}, "debug, info, warn or error"},
                       Refused{{"--experimental-watch-progress-notify-interval", "10"}, "a duration such as"},
                       Refused{{"--initial-cluster", "a=http://h1:2380,b=http://h2:2380"}, "run etcd for a cluster"},
-                      Refused{{"--listen-client-urls", "https://localhost:2379"}, "cleartext only"},
-                      Refused{{"--listen-client-urls", "localhost:2379"}, "begins with http:// or unix://"},
+                      Refused{{"--listen-client-urls", "https://localhost:2379"}, "needs --cert-file and --key-file"},
+                      Refused{{"--listen-client-urls", "localhost:2379"}, "begins with http://"},
+                      Refused{{"--listen-client-urls", "ftp://localhost:2379"}, "begins with http://"},
                       Refused{{"--listen-client-urls", "http://localhost"}, "http://HOST:PORT"},
                       Refused{{"--listen-client-urls", ""}, "is empty"},
                       Refused{{"--restore", "s.db", "--bump-revision", "100"}, "belong together"},
                       Refused{{"--skip-hash-check"}, "need --restore"},
-                      Refused{{"--cert-file", "x"}, "cleartext only"},
+                      Refused{{"--cert-file", "x"}, "belong together"},
+                      Refused{{"--client-cert-auth"}, "needs --trusted-ca-file"},
+                      Refused{{"--auto-tls"}, "give --cert-file and --key-file"},
+                      Refused{{"--tls-min-version", "TLS1.1"}, "it is TLS1.2 or TLS1.3"},
+                      Refused{{"--tls-min-version=TLS1.3", "--tls-max-version=TLS1.2"}, "greater than"},
                       Refused{{"--auto-compaction-mode=daily"}, "periodic or revision"},
                       Refused{{"--auto-compaction-mode=revision", "--auto-compaction-retention=1h"}, "revisions"},
                       Refused{{"--auto-compaction-retention=1y"}, "a duration such as"},

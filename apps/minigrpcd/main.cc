@@ -104,6 +104,16 @@ int serve(Flags flags) {
       return kFailed;
     }
   }
+  for (const std::string& warning : flags.warnings) log.warn(warning);
+  if (flags.serves_tls) {
+    flags.tls.on_reload = [&log](const Status& status) {
+      if (status.ok())
+        log.info("read the renewed certificates");
+      else
+        log.error("the changed certificates cannot be used, the ones before stay", {{"why", status.message()}});
+    };
+    flags.registry.credentials = minigrpc::ServerCredentials::tls(flags.tls);
+  }
   const Systemd manager = Systemd::from_environment();
   Runtime runtime;
   Result<std::unique_ptr<Registry>> registry = Registry::start(runtime, flags.registry);

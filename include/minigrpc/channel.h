@@ -1,7 +1,7 @@
 // Channel: the way to a service, wherever its instances are. It connects when a call needs it, reconnects, and
 // balances. Generated clients are made from one.
 //
-//   Channel channel(runtime, "127.0.0.1:5051");                // also "unix:/run/prod.sock", "dns:///shop:5051"
+//   Channel channel(runtime, "127.0.0.1:5051");                // also "unix:/run/prod.sock", "dns:///shop:5051", "in-process:prod"
 //   Channel found(runtime, "etcd://127.0.0.1:2379/ProdService");  // after discovery::install(runtime)
 //   ProdService::Client client(channel);
 //   Result<ProdResponse> answer = sync_wait(client.GetProdStock(request, {.timeout = 200ms}));

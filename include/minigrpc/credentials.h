@@ -15,6 +15,7 @@
 #include <minigrpc/result.h>
 #include <minigrpc/task.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -56,11 +57,18 @@ enum class ClientCertificate : std::uint8_t {
   kRequired,
 };
 
+enum class TlsVersion : std::uint8_t { k1_2, k1_3 };
+
 struct TlsServerOptions {
   Pem certificate_chain{};  // the server's own certificate first
   Pem private_key{};
   ClientCertificate client_certificate = ClientCertificate::kNotRequested;
   Pem client_ca{};  // who signs the clients' certificates; needed where they are requested
+  TlsVersion version_min = TlsVersion::k1_2;
+  TlsVersion version_max = TlsVersion::k1_3;
+  // What TLS 1.2 may use, by IANA's names ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), of those that HTTP/2 allows; empty =
+  // all of those. TLS 1.3 has its own, which are always allowed.
+  std::vector<std::string> cipher_suites{};
   TlsReloaded on_reload{};
 };
 

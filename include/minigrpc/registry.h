@@ -12,6 +12,7 @@
 // Thread rule: any thread; start() and the destructor must not run on an event loop.
 #pragma once
 
+#include <minigrpc/credentials.h>
 #include <minigrpc/runtime.h>
 
 #include <chrono>
@@ -44,11 +45,18 @@ struct RegistryOptions {
   std::string name = "default";
   // Created if it is not there, readable by its owner alone; empty: in memory. One process at a time.
   std::string data_dir{};
-  // As Server::listen() takes them; port 0 chooses one.
+  // As Server::listen() takes them ("in-process:registry" included); port 0 chooses one. With "https://" or "unixs://" in
+  // front: under `credentials`.
   std::vector<std::string> listen_addresses{"localhost:2379"};
+  ServerCredentials credentials{};
+  // Who shows no token is the user whom the common name of its client certificate names; by gRPC, not by the JSON gateway.
+  bool client_cert_auth = false;
   // What `member list` tells clients, as URLs; empty: the listen addresses.
   std::vector<std::string> advertise_client_urls{};
   std::vector<std::string> advertise_peer_urls{};
+  // false: a write is acknowledged before it is on disk. A crash of the process loses nothing, one of the machine may lose
+  // or corrupt all: for tests.
+  bool fsync = true;
   // Beyond it writes fail with etcd's "database space exceeded".
   std::size_t quota_bytes = std::size_t{2} << 30;
   std::size_t txn_ops_max = 128;

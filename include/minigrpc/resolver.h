@@ -28,7 +28,7 @@ Result<Target> parse_target(std::string_view text);
 
 // One address at which a service is served.
 struct Endpoint {
-  std::string address;  // "10.0.0.1:5051", "[::1]:5051", "unix:/run/x.sock"
+  std::string address;  // "10.0.0.1:5051", "[::1]:5051", "unix:/run/x.sock", "in-process:x"
   std::uint32_t weight = 1;
   std::vector<std::pair<std::string, std::string>> attributes;  // zone, version … as the registry has them
 

@@ -98,8 +98,8 @@ class Server {
   void add(Service& service);
   // The names of the services that were added, in alphabetical order.
   std::vector<std::string> service_names() const;
-  // Binds and accepts: "127.0.0.1:5051", "[::]:5051", "localhost:0", "unix:/run/prod.sock". The port bound, 0 for a
-  // Unix socket. A port in use is UNAVAILABLE, a bad address or certificate INVALID_ARGUMENT. A server may listen on
+  // Binds and accepts: "127.0.0.1:5051", "[::]:5051", "localhost:0", "unix:/run/prod.sock", or "in-process:prod", which
+  // only channels of this process reach. The port bound, 0 for the last two. A port in use is UNAVAILABLE, a bad address or certificate INVALID_ARGUMENT. A server may listen on
   // several ports, each with credentials of its own.
   Result<std::uint16_t> listen(std::string_view address, const ServerCredentials& credentials = {});
   // Takes no new connection and no new call (GOAWAY in two steps), lets the calls in flight finish for `grace`, then

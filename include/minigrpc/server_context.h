@@ -21,7 +21,7 @@ class ServerContext {
   const Metadata& metadata() const { return metadata_; }
   // "/ProdService/GetProdStock".
   std::string_view method() const { return method_; }
-  // "10.0.0.7:41234", "[::1]:41234", or "unix:" and the server's path.
+  // "10.0.0.7:41234", "[::1]:41234", "unix:" and the server's path, or "in-process:" and the server's name.
   std::string_view peer() const { return peer_; }
   // Who the client is by its certificate; null for one that presented none, and where none was asked for.
   const PeerIdentity* peer_identity() const { return peer_identity_; }

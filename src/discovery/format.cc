@@ -108,6 +108,8 @@ bool is_printable_ascii(char c) {
 bool is_address(std::string_view address) {
   if (!std::ranges::all_of(address, is_printable_ascii)) return false;
   if (address.starts_with("unix:")) return address.size() > 5;
+  // Nobody outside may send calls to what a process keeps to itself.
+  if (address.starts_with("in-process:")) return false;
   const std::size_t colon = address.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view host = address.substr(0, colon);

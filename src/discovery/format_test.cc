@@ -92,6 +92,7 @@ TEST(InstanceFormat, RefusesWhatNobodyCanConnectTo) {
                                    std::string("h\xc3\xb6st:80"),
                                    std::string("h/st:80"),
                                    std::string("unix:"),
+                                   std::string("in-process:5051"),
                                    std::string("unix:/run/a b"),
                                    std::string("unix:/run/a\nb"),
                                    std::string("unix:/run/\xc3\xb6"),

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstddef>
@@ -13,6 +14,8 @@
 namespace minigrpc::net {
 
 namespace {
+
+constexpr std::string_view kInProcess = "in-process:";
 
 Status bad(std::string_view text, const char* why) {
   return Status(StatusCode::kInvalidArgument, "bad address '" + std::string(text) + "': " + why);
@@ -38,9 +41,34 @@ SocketAddress unix_address(const std::string& path) {
   return {&raw, offsetof(sockaddr_un, sun_path) + path.size() + (abstract ? 0 : 1)};
 }
 
+// With the process in the name, so that each has its own; who else binds it or connects to it is found out by
+// SO_PEERCRED.
+std::string in_process_prefix() { return "@minigrpc/in-process/" + std::to_string(::getpid()) + "/"; }
+
+Result<Address> parse_in_process(std::string_view text, std::string_view name) {
+  if (name.empty()) return bad(text, "an address in the process needs a name");
+  Address address;
+  address.is_unix = true;
+  address.in_process = true;
+  address.path = in_process_prefix().append(name);
+  if (address.path.size() >= sizeof(sockaddr_un::sun_path)) return bad(text, "the name is too long");
+  return address;
+}
+
+// An abstract name with '@' for its zero byte, a path, or nothing.
+std::string unix_name(const SocketAddress& address) {
+  const std::size_t start = offsetof(sockaddr_un, sun_path);
+  if (address.data()->sa_family != AF_UNIX || address.size() <= start) return {};
+  const char* path = reinterpret_cast<const sockaddr_un*>(address.data())->sun_path;
+  const std::size_t size = address.size() - start;
+  if (path[0] == '\0') return "@" + std::string(path + 1, size - 1);
+  return std::string(path, strnlen(path, size));
+}
+
 }  // namespace
 
 Result<Address> parse_address(std::string_view text) {
+  if (text.starts_with(kInProcess)) return parse_in_process(text, text.substr(kInProcess.size()));
   if (text.starts_with("unix:")) return parse_unix(text, text.substr(5), false);
   if (text.starts_with("unix-abstract:")) return parse_unix(text, text.substr(14), true);
   Address address;
@@ -102,6 +130,8 @@ Result<std::vector<SocketAddress>> resolve_address(const Address& address) {
   return found;
 }
 
+bool is_in_process(const SocketAddress& address) { return unix_name(address).starts_with(in_process_prefix()); }
+
 std::string to_string(const SocketAddress& address) {
   char text[INET6_ADDRSTRLEN] = {};
   const sockaddr* raw = address.data();
@@ -115,11 +145,11 @@ std::string to_string(const SocketAddress& address) {
     inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
     return "[" + std::string(text) + "]:" + std::to_string(ntohs(v6->sin6_port));
   }
-  const auto* local = reinterpret_cast<const sockaddr_un*>(raw);
-  const std::size_t size = address.size() - offsetof(sockaddr_un, sun_path);
-  if (address.size() <= offsetof(sockaddr_un, sun_path)) return "unix:";
-  if (local->sun_path[0] == '\0') return "unix-abstract:" + std::string(local->sun_path + 1, size - 1);
-  return "unix:" + std::string(local->sun_path, strnlen(local->sun_path, size));
+  const std::string name = unix_name(address);
+  const std::string prefix = in_process_prefix();
+  if (name.starts_with(prefix)) return std::string(kInProcess) + name.substr(prefix.size());
+  if (name.starts_with('@')) return "unix-abstract:" + name.substr(1);
+  return "unix:" + name;
 }
 
 }  // namespace minigrpc::net

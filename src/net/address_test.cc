@@ -21,6 +21,16 @@ TEST(Address, LegalOnesMeanWhatTheySay) {
   EXPECT_TRUE(literal_addresses(*parse_address("example:80")).empty());
 }
 
+TEST(Address, InProcessOnesAreOfThisProcess) {
+  const SocketAddress own = literal_addresses(*parse_address("in-process:shop")).front();
+  EXPECT_TRUE(is_in_process(own));
+  EXPECT_EQ(to_string(own), "in-process:shop");
+  EXPECT_FALSE(is_in_process(literal_addresses(*parse_address("unix-abstract:shop")).front()));
+  EXPECT_FALSE(is_in_process(literal_addresses(*parse_address("127.0.0.1:80")).front()));
+  EXPECT_FALSE(parse_address("in-process:"));
+  EXPECT_FALSE(parse_address("in-process:" + std::string(120, 'x')));
+}
+
 TEST(Address, BadOnesSayWhy) {
   const std::pair<std::string, const char*> kCases[] = {
       {"", "HOST:PORT"},          {"nowhere", "HOST:PORT"},      {"a:", "the port"},

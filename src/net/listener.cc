@@ -41,6 +41,7 @@ Result<std::shared_ptr<Listener>> Listener::open(Loop& loop, const Address& addr
   if (!addresses) return Status(StatusCode::kInvalidArgument, addresses.error().message());
   auto listener = std::shared_ptr<Listener>(new Listener(loop));
   listener->unix_path_ = address.path;
+  listener->in_process_ = address.in_process;
   if (Status bound = listener->bind(addresses->front()); !bound.ok()) return bound;
   return listener;
 }
@@ -99,6 +100,7 @@ void Listener::on_accept(const boost::system::error_code& error, Socket::Handle 
   if (!accepted_) return;
   if (!error) {
     auto shared = std::make_shared<Socket>(std::move(handle));
+    if (in_process_ && !shared->peer_is_this_process()) return accept_next();
     target.post([accepted = accepted_, shared, &target] { accepted(target, std::move(*shared)); });
   }
   if (!error || error == boost::asio::error::connection_aborted) return accept_next();

@@ -49,6 +49,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   Accepted accepted_;
   std::uint16_t port_ = 0;
   std::string unix_path_;
+  bool in_process_ = false;
 };
 
 }  // namespace minigrpc::net

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -59,7 +60,17 @@ void Socket::close() {
 std::string Socket::peer() const {
   boost::system::error_code error;
   const SocketAddress address = handle_.remote_endpoint(error);
-  return error ? std::string("unknown") : to_string(address);
+  if (error) return "unknown";
+  const SocketAddress own = handle_.local_endpoint(error);
+  return to_string(!error && is_in_process(own) ? own : address);
+}
+
+bool Socket::peer_is_this_process() const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  // native_handle() is const in all but its type.
+  const int descriptor = const_cast<Handle&>(handle_).native_handle();
+  return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == ::getpid();
 }
 
 namespace {
@@ -118,8 +129,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     current_ = to_string(address);
     const auto handle = handles_.emplace(handles_.end(), loop_.io());
     handle->async_connect(address, [self = shared_from_this(), handle,
-                                    name = current_](const boost::system::error_code& error) {
-      self->connected(handle, name, error);
+                                    address](const boost::system::error_code& error) {
+      self->connected(handle, address, error);
     });
     if (index_ == addresses_.size()) return;
     stagger_.expires_after(limits::kConnectStagger);
@@ -128,12 +139,18 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     });
   }
 
-  void connected(Handles::iterator handle, const std::string& name, const boost::system::error_code& error) {
+  void connected(Handles::iterator handle, const SocketAddress& address, const boost::system::error_code& error) {
     if (!done_) return;
     Socket::Handle connected = std::move(*handle);
     handles_.erase(handle);
-    if (!error) return finish(Socket(std::move(connected)));
-    failure_ = Status(StatusCode::kUnavailable, "cannot connect to " + name + ": " + error.message());
+    if (error) return failed(address, error.message());
+    Socket socket(std::move(connected));
+    if (is_in_process(address) && !socket.peer_is_this_process()) return failed(address, "another process serves it");
+    finish(std::move(socket));
+  }
+
+  void failed(const SocketAddress& address, const std::string& why) {
+    failure_ = Status(StatusCode::kUnavailable, "cannot connect to " + to_string(address) + ": " + why);
     next();
   }
 

@@ -58,7 +58,10 @@ class Socket {
   // Says that no more is sent; the peer's bytes still arrive.
   void shutdown_send();
   void close();
+  // The address at the other end; "in-process:name" of a server of this process at both ends.
   std::string peer() const;
+  // Whether the other end of a Unix socket was opened by this process.
+  bool peer_is_this_process() const;
 
  private:
   Handle handle_;

@@ -107,10 +107,33 @@ Status trust(SSL_CTX* context, const Pem& authority, bool server) {
   return Status();
 }
 
+int number_of(TlsVersion version) { return version == TlsVersion::k1_2 ? TLS1_2_VERSION : TLS1_3_VERSION; }
+
+// What HTTP/2 allows of TLS 1.2 (RFC 9113, 9.2.2): ephemeral keys and authenticated encryption.
+constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+// INVALID_ARGUMENT for a suite that OpenSSL does not know, or HTTP/2 does not allow.
+Status allow_ciphers(SSL_CTX* context, const std::vector<std::string>& suites) {
+  std::string allowed;
+  for (const std::string& suite : suites) {
+    if (suite == "TLS_AES_128_GCM_SHA256" || suite == "TLS_AES_256_GCM_SHA384" || suite == "TLS_CHACHA20_POLY1305_SHA256")
+      continue;
+    const std::string name = OPENSSL_cipher_name(suite.c_str());  // "(NONE)" when it is unknown
+    if (!name.starts_with("ECDHE-") || (name.find("GCM") == std::string::npos && name.find("CHACHA20") == std::string::npos))
+      return wrong("the cipher suite '" + suite + "' is unknown, or not one that HTTP/2 allows: "
+                   "ECDHE with AES-GCM or ChaCha20-Poly1305");
+    allowed += (allowed.empty() ? "" : ":") + name;
+  }
+  if (!allowed.empty() && SSL_CTX_set_cipher_list(context, allowed.c_str()) != 1) {
+    ERR_clear_error();
+    return wrong("none of the cipher suites can be used");
+  }
+  return Status();
+}
+
 void set_rules(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  // What HTTP/2 allows of TLS 1.2 (RFC 9113, 9.2.2): ephemeral keys and authenticated encryption.
-  SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20");
+  SSL_CTX_set_cipher_list(context, kCiphers);
   // Sessions are not resumed: connections live long, and a resumed one would not look at certificates again.
   // HTTP/2 says itself where a stream or the connection ends, so a missing close_notify hides nothing.
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
@@ -130,6 +153,9 @@ TlsContext::TlsContext(TlsServerOptions options)
     : server_(true),
       verifies_(options.client_certificate != ClientCertificate::kNotRequested),
       client_certificate_(options.client_certificate),
+      version_min_(options.version_min),
+      version_max_(options.version_max),
+      cipher_suites_(std::move(options.cipher_suites)),
       on_reload_(std::move(options.on_reload)),
       chain_{std::move(options.certificate_chain), {}},
       key_{std::move(options.private_key), {}},
@@ -182,7 +208,11 @@ Result<SslContext> TlsContext::read() const {
     return wrong("clients' certificates can only be verified with the CA that signs them (client_ca)");
   const SslContext context(SSL_CTX_new(server_ ? TLS_server_method() : TLS_client_method()), SSL_CTX_free);
   detail::require(context != nullptr, "out of memory");
+  if (version_min_ > version_max_) return wrong("the least version is greater than the greatest");
   set_rules(context.get());
+  SSL_CTX_set_min_proto_version(context.get(), number_of(version_min_));
+  SSL_CTX_set_max_proto_version(context.get(), number_of(version_max_));
+  if (Status allowed = allow_ciphers(context.get(), cipher_suites_); !allowed.ok()) return allowed;
   if (!chain_.pem.empty())
     if (Status own = use_own(context.get(), chain_.pem, key_.pem); !own.ok()) return own;
   if (!authority_.pem.empty()) {

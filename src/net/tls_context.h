@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 struct ssl_ctx_st;
 
@@ -50,6 +51,9 @@ class TlsContext {
   const bool server_;
   bool verifies_ = true;
   ClientCertificate client_certificate_ = ClientCertificate::kNotRequested;
+  TlsVersion version_min_ = TlsVersion::k1_2;
+  TlsVersion version_max_ = TlsVersion::k1_3;
+  std::vector<std::string> cipher_suites_;
   TlsReloaded on_reload_;
 
   std::mutex mutex_;

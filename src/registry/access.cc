@@ -18,7 +18,14 @@ Result<Access> Access::identify(AuthStore& store, const ServerContext& context) 
   // The first is what etcd's clients send; its JSON gateway passes the HTTP header of the second name on.
   std::optional<std::string_view> token = context.metadata().get("token");
   if (!token) token = context.metadata().get("authorization");
-  if (!token) return access;
+  if (!token) {
+    // Before any model that is in force now: there is no sign-in that it could be older than.
+    const PeerIdentity* client = store.client_cert_auth() ? context.peer_identity() : nullptr;
+    if (client == nullptr || client->common_name.empty()) return access;
+    access.user_ = client->common_name;
+    access.revision_ = store.revision();
+    return access;
+  }
   std::optional<AuthStore::Caller> caller = store.caller_of(*token);
   if (!caller) return auth::errors::invalid_token();
   access.user_ = std::move(caller->user);

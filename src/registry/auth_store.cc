@@ -204,6 +204,7 @@ AuthStore::AuthStore(auth::Model model, std::optional<auth::JwtTokens> jwt, cons
       bcrypt_cost_(options.bcrypt_cost < auth::kBcryptCostMin || options.bcrypt_cost > auth::kBcryptCostMax
                        ? auth::kBcryptCostDefault
                        : options.bcrypt_cost),
+      client_cert_auth_(options.client_cert_auth),
       model_(std::make_shared<const auth::Model>(std::move(model))),
       enabled_(model_->enabled()),
       revision_(model_->revision()) {}

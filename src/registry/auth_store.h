@@ -43,6 +43,8 @@ class AuthStore {
   std::shared_ptr<const auth::Model> model() const;
   void publish(auth::Model model);
 
+  // Whether the common name of a client's certificate is a user's name.
+  bool client_cert_auth() const { return client_cert_auth_; }
   int bcrypt_cost() const { return bcrypt_cost_; }
   Result<std::string> assign_token(std::string_view user, std::uint64_t revision);
   struct Caller {
@@ -58,6 +60,7 @@ class AuthStore {
   const std::optional<auth::JwtTokens> jwt_;  // none: simple tokens
   auth::SimpleTokens simple_;
   const int bcrypt_cost_;
+  const bool client_cert_auth_;
   mutable std::mutex mutex_;
   std::shared_ptr<const auth::Model> model_;
   std::atomic<bool> enabled_;

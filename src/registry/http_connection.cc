@@ -106,10 +106,10 @@ struct HttpConnection::WritableAwaiter {
   void await_resume() const noexcept {}
 };
 
-HttpConnection::HttpConnection(Member& member, const Channel& loopback, std::shared_ptr<rpc::ServerImpl> server,
+HttpConnection::HttpConnection(Member& member, const Channel& own_services, std::shared_ptr<rpc::ServerImpl> server,
                                rpc::ServerImpl::LoopShare& share, net::Transport transport, std::string received)
     : member_(member),
-      loopback_(loopback),
+      own_services_(own_services),
       server_(std::move(server)),
       share_(share),
       transport_(std::move(transport)),
@@ -324,7 +324,7 @@ Task<HttpConnection::Outcome> HttpConnection::respond_call(const Request& reques
 
 Task<HttpConnection::Outcome> HttpConnection::respond_once(const Request& request, const HttpRoute& route,
                                                            std::string message) {
-  RawStream stream(detail::ClientCall(loopback_, route.method, options_for(request)));
+  RawStream stream(detail::ClientCall(own_services_, route.method, options_for(request)));
   std::vector<std::string> messages;
   messages.push_back(std::move(message));
   Task<void> sending = send_all(stream, std::move(messages));
@@ -355,7 +355,7 @@ Task<HttpConnection::Outcome> HttpConnection::respond_once(const Request& reques
 Task<HttpConnection::Outcome> HttpConnection::respond_stream(const Request& request, const HttpRoute& route) {
   const google::protobuf::MethodDescriptor& method = *route.descriptor();
   Result<std::vector<std::string>> messages = messages_of(method, request.body);
-  RawStream stream(detail::ClientCall(loopback_, route.method, options_for(request)));
+  RawStream stream(detail::ClientCall(own_services_, route.method, options_for(request)));
   Status status = messages.status();
   if (messages) {
     Task<void> sending = send_all(stream, *std::move(messages));

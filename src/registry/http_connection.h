@@ -21,8 +21,8 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
                              public rpc::AcceptedConnection,
                              private net::Timer {
  public:
-  // `member` and `loopback` are borrowed as by the gateway.
-  HttpConnection(Member& member, const Channel& loopback, std::shared_ptr<rpc::ServerImpl> server,
+  // `member` and `own_services` are borrowed as by the gateway.
+  HttpConnection(Member& member, const Channel& own_services, std::shared_ptr<rpc::ServerImpl> server,
                  rpc::ServerImpl::LoopShare& share, net::Transport transport, std::string received);
 
   void start();
@@ -55,7 +55,7 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
   bool host_allowed(const net::http1::Request& request) const;
 
   Member& member_;
-  const Channel& loopback_;
+  const Channel& own_services_;
   const std::shared_ptr<rpc::ServerImpl> server_;
   rpc::ServerImpl::LoopShare& share_;
   net::Transport transport_;

@@ -32,6 +32,7 @@ Result<std::unique_ptr<Member>> Member::open(const RegistryOptions& options) {
   const store::Options store_options{.directory = options.data_dir,
                                      .identity = {.cluster_id = random_id(), .member_id = random_id()},
                                      .now_ms = now_ms(),
+                                     .fsync = options.fsync,
                                      .quota_bytes = options.quota_bytes,
                                      .txn_ops_max = options.txn_ops_max};
   Result<std::unique_ptr<store::Store>> store = store::Store::open(store_options);

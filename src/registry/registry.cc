@@ -2,6 +2,7 @@
 #include <minigrpc/registry.h>
 #include <minigrpc/server.h>
 
+#include <atomic>
 #include <optional>
 #include <utility>
 
@@ -39,16 +40,38 @@ std::string with_port(const std::string& address, std::uint16_t port) {
   return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
 }
 
-std::string url_of(const std::string& address) {
-  if (address.starts_with("unix:")) return address.starts_with("unix://") ? address : "unix://" + address.substr(5);
-  return "http://" + address;
+// Where to listen, and how.
+struct Listening {
+  std::string address;
+  bool tls = false;
+
+  explicit Listening(std::string text) : address(std::move(text)) {
+    for (const std::string_view prefix : {"https://", "unixs://"}) {
+      if (!address.starts_with(prefix)) continue;
+      tls = true;
+      address = (prefix == "unixs://" ? "unix:" : "") + address.substr(prefix.size());
+      return;
+    }
+  }
+  std::string url() const {
+    const std::string s = tls ? "s" : "";
+    if (address.starts_with("in-process:")) return address;
+    if (!address.starts_with("unix:")) return "http" + s + "://" + address;
+    return "unix" + s + "://" + address.substr(address.starts_with("unix://") ? 7 : 5);
+  }
+};
+
+// The gateway's way to the services of its own registry, of which a process may have several.
+std::string own_address() {
+  static std::atomic<int> count{0};
+  return "in-process:minigrpc-gateway-" + std::to_string(++count);
 }
 
 }  // namespace
 
 class RegistryImpl {
  public:
-  RegistryImpl(Runtime& runtime, std::unique_ptr<Member> member, std::unique_ptr<LoopbackDirectory> loopback)
+  RegistryImpl(Runtime& runtime, std::unique_ptr<Member> member)
       : member_(std::move(member)),
         kv_(*member_),
         watch_(*member_, runtime),
@@ -59,8 +82,8 @@ class RegistryImpl {
         cluster_(*member_),
         maintenance_(*member_, runtime),
         background_(runtime),
-        loopback_(std::move(loopback)),
-        own_services_(runtime, loopback_->address(), {.received_message_size_max = kOwnMessageMax}),
+        own_address_(own_address()),
+        own_services_(runtime, own_address_, {.received_message_size_max = kOwnMessageMax}),
         server_(runtime, {.received_message_size_max = member_->options().request_size_max + kMessageOverheadMax}) {
     for (Service* service : std::initializer_list<Service*>{&kv_, &watch_, &lease_, &lock_, &election_, &auth_, &cluster_,
                                                             &maintenance_, &health_.service()})
@@ -76,14 +99,19 @@ class RegistryImpl {
   Status listen() {
     std::vector<std::string> urls = member_->options().advertise_client_urls;
     const bool advertise_addresses = urls.empty();
-    for (const std::string& address : member_->options().listen_addresses) {
-      const Result<std::uint16_t> port = server_.listen(address);
-      if (!port) return explain_listen(address, port.error());
-      addresses_.push_back(with_port(address, *port));
-      if (advertise_addresses) urls.push_back(url_of(addresses_.back()));
+    for (const std::string& text : member_->options().listen_addresses) {
+      Listening where(text);
+      const ServerCredentials& credentials = member_->options().credentials;
+      if (where.tls && !credentials.impl())
+        return Status(StatusCode::kInvalidArgument, "cannot listen on " + text + " without a certificate and its key");
+      const Result<std::uint16_t> port = server_.listen(where.address, where.tls ? credentials : ServerCredentials());
+      if (!port) return explain_listen(where.address, port.error());
+      where.address = with_port(where.address, *port);
+      addresses_.push_back(where.address);
+      if (advertise_addresses) urls.push_back(where.url());
     }
     member_->set_client_urls(std::move(urls));
-    return server_.listen(loopback_->address()).status();
+    return server_.listen(own_address_).status();
   }
 
   Task<void> shutdown(std::chrono::nanoseconds grace) {
@@ -113,7 +141,7 @@ class RegistryImpl {
   std::vector<std::string> addresses_;
   std::optional<HotCopies> hot_copies_;
   TaskScope background_;
-  const std::unique_ptr<LoopbackDirectory> loopback_;
+  const std::string own_address_;
   Channel own_services_;  // the gateway's way to them
   Server server_;  // last: its calls end before what they use
 };
@@ -123,9 +151,7 @@ class RegistryImpl {
 Result<std::unique_ptr<Registry>> Registry::start(Runtime& runtime, RegistryOptions options) {
   Result<std::unique_ptr<registry::Member>> member = registry::Member::open(options);
   if (!member) return std::move(member).error();
-  auto loopback = registry::LoopbackDirectory::make(options.data_dir);
-  if (!loopback) return std::move(loopback).error();
-  auto impl = std::make_unique<registry::RegistryImpl>(runtime, *std::move(member), *std::move(loopback));
+  auto impl = std::make_unique<registry::RegistryImpl>(runtime, *std::move(member));
   if (Status status = impl->listen(); !status.ok()) return status;
   return std::unique_ptr<Registry>(new Registry(std::move(impl)));
 }

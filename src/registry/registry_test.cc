@@ -196,5 +196,25 @@ TEST(RegistryStartTest, APortInUseIsNamed) {
   EXPECT_THAT(second.error().message(), ::testing::HasSubstr(address));
 }
 
+TEST(RegistryStartTest, MayBeReachedFromItsProcessOnly) {
+  Runtime runtime({.loops = 1});
+  const auto registry = Registry::start(runtime, {.listen_addresses = {"in-process:registry-test"}});
+  ASSERT_TRUE(registry) << registry.error().to_string();
+  EXPECT_EQ((*registry)->addresses().front(), "in-process:registry-test");
+  Channel channel(runtime, "in-process:registry-test");
+  etcdserverpb::PutRequest request;
+  request.set_key("k");
+  const auto answer = sync_wait(etcdserverpb::KV::Client(channel).Put(request, kSoon));
+  ASSERT_TRUE(answer) << answer.error().to_string();
+  EXPECT_EQ(answer->header().revision(), 2);
+}
+
+TEST(RegistryStartTest, WantsACertificateForHttps) {
+  Runtime runtime({.loops = 1});
+  const auto registry = Registry::start(runtime, {.listen_addresses = {"https://127.0.0.1:0"}});
+  ASSERT_FALSE(registry);
+  EXPECT_EQ(registry.error().code(), StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace minigrpc

@@ -2,6 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <minigrpc/generated.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstddef>
+#include <cstring>
 
 #include <string>
 
@@ -435,6 +443,67 @@ TEST_F(CallTest, UnixSockets) {
   Channel channel(runtime_, "unix:" + path);
   const auto answer = sync_wait(detail::unary<Text>(channel, kUnary, Text{"x"}, {}));
   EXPECT_TRUE(answer) << answer.status().to_string();
+}
+
+TEST_F(CallTest, InProcessAddresses) {
+  Echo echo(runtime_);
+  Server server(runtime_);
+  server.add(echo);
+  ASSERT_TRUE(server.listen("in-process:call-test"));
+  EXPECT_EQ(server.listen("in-process:call-test").error().code(), StatusCode::kUnavailable);
+  Channel channel(runtime_, "in-process:call-test");
+  const auto answer = sync_wait(detail::unary<Text>(channel, kUnary, Text{"x"}, {}));
+  EXPECT_TRUE(answer) << answer.status().to_string();
+
+  Channel nobody(runtime_, "in-process:call-test-nobody");
+  const auto failure = sync_wait(detail::unary<Text>(nobody, kUnary, Text{"x"}, {}));
+  ASSERT_FALSE(failure);
+  EXPECT_EQ(failure.error().code(), StatusCode::kUnavailable);
+  EXPECT_THAT(failure.error().message(), HasSubstr("in-process:call-test-nobody"));
+}
+
+// A child of ours listens at the address where this process would, and connects to where this process does.
+TEST_F(CallTest, InProcessAddressesKeepOtherProcessesOut) {
+  Echo echo(runtime_);
+  Server server(runtime_);
+  server.add(echo);
+  ASSERT_TRUE(server.listen("in-process:call-test-guarded"));
+  const auto raw = [](const std::string& name) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = "minigrpc/in-process/" + std::to_string(getpid()) + "/" + name;
+    std::memcpy(address.sun_path + 1, path.data(), path.size());
+    return std::pair(address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + path.size()));
+  };
+  const auto [guarded, guarded_size] = raw("call-test-guarded");
+  const auto [squatted, squatted_size] = raw("call-test-squatted");
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {  // only what is safe after a fork of several threads
+    const int squatter = socket(AF_UNIX, SOCK_STREAM, 0);
+    const int intruder = socket(AF_UNIX, SOCK_STREAM, 0);
+    bool good = bind(squatter, reinterpret_cast<const sockaddr*>(&squatted), squatted_size) == 0 && listen(squatter, 8) == 0;
+    good = good && connect(intruder, reinterpret_cast<const sockaddr*>(&guarded), guarded_size) == 0;
+    char byte = good ? 'y' : 'n';
+    good = write(ready[1], &byte, 1) == 1 && good;
+    // The server hangs up without a word.
+    good = good && read(intruder, &byte, 1) <= 0;
+    pause();
+    _exit(good ? 0 : 1);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'y');
+  Channel channel(runtime_, "in-process:call-test-squatted");
+  const auto failure = sync_wait(detail::unary<Text>(channel, kUnary, Text{"x"}, {}));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(ready[0]);
+  close(ready[1]);
+  ASSERT_FALSE(failure);
+  EXPECT_THAT(failure.error().message(), HasSubstr("another process serves it"));
+  EXPECT_EQ(server.counters().connections_accepted, 0u);
 }
 
 }  // namespace

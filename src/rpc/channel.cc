@@ -19,7 +19,7 @@ ChannelImpl::ChannelImpl(Runtime& runtime, std::string_view target, ChannelOptio
       target_(parse_target(target)) {
   if (!options_.authority.empty()) {
     authority_ = options_.authority;
-  } else if (target_ && target_->scheme.starts_with("unix")) {
+  } else if (target_ && (target_->scheme.starts_with("unix") || target_->scheme == "in-process")) {
     authority_ = "localhost";
   } else if (target_) {
     authority_ = target_->path.substr(0, target_->path.find(','));

@@ -124,7 +124,7 @@ void add_builtin_resolvers(RuntimeImpl& runtime) {
   const ResolverFactory literal = [](Runtime&, const Target& target) { return fixed(split(target.path)); };
   runtime.add_resolver("ipv4", literal);
   runtime.add_resolver("ipv6", literal);
-  for (const char* scheme : {"unix", "unix-abstract"}) {
+  for (const char* scheme : {"unix", "unix-abstract", "in-process"}) {
     runtime.add_resolver(scheme, [](Runtime&, const Target& target) {
       return fixed({target.scheme + ":" + target.path});
     });

@@ -1,4 +1,5 @@
-// The resolvers that need no registry: "dns" (host:port, all its addresses), "ipv4", "ipv6" and "unix".
+// The resolvers that need no registry: "dns" (host:port, all its addresses), "ipv4", "ipv6", "unix" and
+// "in-process".
 //
 // Thread rule: as for every Resolver.
 #pragma once

@@ -151,10 +151,10 @@ Result<std::uint16_t> Server::listen(std::string_view address, const ServerCrede
 }
 
 ServerCounters Server::counters() const { return impl_->counters(); }
+
 std::vector<std::string> Server::service_names() const {
   return {impl_->services().begin(), impl_->services().end()};
 }
-
 
 Task<void> Server::shutdown(std::chrono::nanoseconds grace) {
   const std::shared_ptr<rpc::ServerImpl> impl = impl_;

@@ -23,7 +23,7 @@ Result<Target> parse_target(std::string_view text) {
   const bool has_authority = text.substr(scheme.size()).starts_with("://");
   // "unix:path" and "dns:host:port" need no slashes; of other names before a colon, "host:port" is the likelier one.
   const bool known = scheme == "unix" || scheme == "unix-abstract" || scheme == "dns" || scheme == "ipv4" ||
-                     scheme == "ipv6";
+                     scheme == "ipv6" || scheme == "in-process";
   if (!is_scheme(scheme) || (!has_authority && !known)) {
     if (has_authority) return Status(StatusCode::kInvalidArgument, "bad scheme in target '" + std::string(text) + "'");
     return Target{"dns", "", std::string(text)};

@@ -88,14 +88,26 @@ int main(int argc, char** argv) {
       std::printf("%.*s\n", static_cast<int>(one.name.size()), one.name.data());
     return 0;
   }
-  if (flags.boolean("use_tls") || !flags.text("custom_credentials_type").empty()) {
-    std::fprintf(stderr, "interop_client has no TLS and no other credentials yet\n");
+  if (!flags.text("custom_credentials_type").empty()) {
+    std::fprintf(stderr, "interop_client: --custom_credentials_type: there are none but TLS (--use_tls)\n");
     return 2;
+  }
+  if (flags.boolean("use_test_ca") && flags.text("ca_file").empty()) {
+    std::fprintf(stderr, "interop_client: --use_test_ca: say where it is with --ca_file\n");
+    return 2;
+  }
+  ChannelCredentials credentials;
+  if (flags.boolean("use_tls")) {
+    TlsChannelOptions tls;
+    if (!flags.text("ca_file").empty()) tls.server_ca = Pem::file(flags.text("ca_file"));
+    tls.server_name = flags.text("server_host_override");
+    credentials = ChannelCredentials::tls(tls);
   }
   Runtime runtime;
   const std::string target = flags.text("server_host") + ":" + flags.text("server_port");
   const auto new_channel = [&] {
-    return std::make_unique<Channel>(runtime, target, ChannelOptions{.authority = flags.text("server_host_override")});
+    return std::make_unique<Channel>(runtime, target, ChannelOptions{.credentials = credentials,
+                                                                     .authority = flags.text("server_host_override")});
   };
   const std::unique_ptr<Channel> channel = new_channel();
   const conformance::Setup setup{

@@ -2,7 +2,8 @@
 """gRPC's interoperability cases between minigrpc and other implementations, in both directions.
 
   run.py --build BUILD minigrpc            minigrpc's two programs
-  run.py --build BUILD all | go | …        both directions with each of these peers; says what it leaves out, and why
+  run.py --build BUILD all | go | …        both directions with each of these peers, in cleartext and under TLS; says what
+                                           it leaves out, and why
       --write-table FILE                   writes what came out as a table (docs/conformance.md)
 
 A case fails where its client does not exit with 0. exceptions.txt names the cases that a peer does not have, and why; one
@@ -16,13 +17,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from certificates import Certificates  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS = ["minigrpc", "grpcpp", "go", "node"]
 TITLES = {"minigrpc": "minigrpc", "grpcpp": "grpc++", "go": "grpc-go", "node": "grpc-js"}
 CASE_TIMEOUT_S = 120
 START_TIMEOUT_S = 30
+TLS_NAME = "shop.example"
+WITH_TLS = ["minigrpc", "go", "node"]
 
 
 class Unavailable(Exception):
@@ -124,11 +131,21 @@ def listening_ports(pid):
     return ports
 
 
+def server_tls(certificates):
+    return ["--use_tls=true", f"--tls_cert_file={certificates.path('server.pem')}",
+            f"--tls_key_file={certificates.path('server.key')}"] if certificates else []
+
+
+def client_tls(certificates):
+    return ["--use_tls=true", f"--ca_file={certificates.path('ca.pem')}",
+            f"--server_host_override={TLS_NAME}"] if certificates else []
+
+
 class Server:
     """A peer's server as a child process; a context manager."""
 
-    def __init__(self, peer):
-        self.process = subprocess.Popen(peer.server(0), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def __init__(self, peer, certificates):
+        self.process = subprocess.Popen(peer.server(0) + server_tls(certificates), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + START_TIMEOUT_S
         ports = set()
         while not ports:
@@ -160,15 +177,16 @@ def run_case(command):
     return lines[-1] if lines else f"status {done.returncode}"
 
 
-def run_pair(names, peers, cases):
+def run_pair(pair, peers, cases, certificates):
     """{case: verdict}, printed as it goes; a verdict is "pass", "FAIL" or "-"."""
-    client, server = names
-    print(f"{TITLES[client]} calls {TITLES[server]}", flush=True)
+    client, server, tls = pair
+    certificates = certificates if tls else None
+    print(f"{TITLES[client]} calls {TITLES[server]}" + (" under TLS" if tls else ""), flush=True)
     listed = exceptions(client, server)
     verdicts = {}
-    with Server(peers[server]) as serving:
+    with Server(peers[server], certificates) as serving:
         for case in cases:
-            why = run_case(peers[client].client(serving.port, case))
+            why = run_case(peers[client].client(serving.port, case) + client_tls(certificates))
             if case in listed:
                 verdicts[case] = "-" if why else "FAIL"
                 why = listed[case] if why else "passes, but exceptions.txt says: " + listed[case]
@@ -181,6 +199,11 @@ def run_pair(names, peers, cases):
     return verdicts
 
 
+def title(pair):
+    client, server, tls = pair
+    return f"{TITLES[client]} → {TITLES[server]}" + (", TLS" if tls else "")
+
+
 def write_table(path, cases, results):
     """The matrix and the exceptions, as a page."""
     pairs = list(results)
@@ -189,7 +212,7 @@ def write_table(path, cases, results):
              "other implementations: every case that needs no cloud account, in both directions. This page is written by",
              "`./dev interop --write-table`; do not edit it.", "",
              "The columns read *client → server*. ✓ passes; – is an exception, listed below; ✗ fails.", "",
-             "| case | " + " | ".join(f"{TITLES[c]} → {TITLES[s]}" for c, s in pairs) + " |",
+             "| case | " + " | ".join(map(title, pairs)) + " |",
              "|---|" + ":-:|" * len(pairs)]
     signs = {"pass": "✓", "-": "–", "FAIL": "✗"}
     for case in cases:
@@ -197,10 +220,10 @@ def write_table(path, cases, results):
     lines += ["", "## Exceptions", ""]
     reasons = {}
     for pair in pairs:
-        for case, reason in exceptions(*pair).items():
+        for case, reason in exceptions(*pair[:2]).items():
             reasons.setdefault((pair, reason), []).append(case)
     for (pair, reason), names in reasons.items():
-        lines.append(f"- {TITLES[pair[0]]} → {TITLES[pair[1]]}, {', '.join(names)}: {reason}.")
+        lines.append(f"- {title(pair)}, {', '.join(names)}: {reason}.")
     if not reasons:
         lines.append("None.")
     extra = HERE / "remarks.md"
@@ -230,14 +253,17 @@ def main():
             print(f"left out: {name}: {why}", flush=True)
     program = peers["minigrpc"].programs / "interop_client"
     cases = subprocess.run([program, "--test_case=list"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    pairs = [("minigrpc", "minigrpc")] if "minigrpc" in names else []
+    pairs = []
     for name in names:
-        if name in peers and name != "minigrpc":
-            pairs += [("minigrpc", name), (name, "minigrpc")]
-    results = {pair: run_pair(pair, peers, cases) for pair in pairs}
+        if name in peers:
+            for tls in [False, True] if name in WITH_TLS else [False]:
+                pairs += [("minigrpc", name, tls)] + ([(name, "minigrpc", tls)] if name != "minigrpc" else [])
+    with tempfile.TemporaryDirectory() as folder:
+        certificates = Certificates(folder, TLS_NAME)
+        results = {pair: run_pair(pair, peers, cases, certificates) for pair in pairs}
     if options.write_table:
         write_table(options.write_table, cases, results)
-    failed = [f"{c} → {s}: {case}" for (c, s), verdicts in results.items() for case, v in verdicts.items() if v == "FAIL"]
+    failed = [f"{title(pair)}: {case}" for pair, verdicts in results.items() for case, v in verdicts.items() if v == "FAIL"]
     listed = sum(list(verdicts.values()).count("-") for verdicts in results.values())
     passed = sum(len(verdicts) for verdicts in results.values()) - len(failed) - listed
     print(f"{passed} passed, {len(failed)} failed, {listed} listed exceptions")

@@ -12,10 +12,15 @@
 
 int main(int argc, char** argv) {
   using namespace minigrpc;
-  const conformance::Flags flags(argc, argv, {{"port", "10000"}, {"use_tls", "false"}});
+  const conformance::Flags flags(argc, argv, {{"port", "10000"}, {"use_tls", "false"}, {"tls_cert_file", ""}, {"tls_key_file", ""}});
+  ServerCredentials credentials;
   if (flags.boolean("use_tls")) {
-    std::fprintf(stderr, "interop_server has no TLS yet\n");
-    return 2;
+    if (flags.text("tls_cert_file").empty() || flags.text("tls_key_file").empty()) {
+      std::fprintf(stderr, "interop_server: --use_tls wants a certificate: --tls_cert_file and --tls_key_file\n");
+      return 2;
+    }
+    credentials = ServerCredentials::tls({.certificate_chain = Pem::file(flags.text("tls_cert_file")),
+                                          .private_key = Pem::file(flags.text("tls_key_file"))});
   }
   Runtime runtime;
   conformance::TestService service(runtime, "minigrpc-" + std::to_string(getpid()));
@@ -23,7 +28,7 @@ int main(int argc, char** argv) {
   Server server(runtime);
   server.add(service);
   reflection.add_to(server);
-  const Result<std::uint16_t> port = server.listen("0.0.0.0:" + flags.text("port"));
+  const Result<std::uint16_t> port = server.listen("0.0.0.0:" + flags.text("port"), credentials);
   if (!port) {
     std::fprintf(stderr, "interop_server: %s\n", port.error().to_string().c_str());
     return 1;

@@ -295,15 +295,6 @@ class OwnTest(Case):
         self.assertLess(time.monotonic() - start, 4)
         self.assertIn(b"server stopped", response.readline())
 
-    def test_nothing_is_left_of_the_gateways_socket(self):
-        registry = RegistryProcess.minigrpcd(OPTIONS.program)
-        self.addCleanup(registry.__exit__)
-        data_dir = registry.command[registry.command.index("--data-dir") + 1]
-        self.assertEqual([os.stat(os.path.join(data_dir, name)).st_mode & 0o777 for name in os.listdir(data_dir)
-                          if name.startswith("gateway-")], [0o700])
-        registry.stop()
-        self.assertEqual([name for name in os.listdir(data_dir) if name.startswith("gateway-")], [])
-
     def test_flags(self):
         with RegistryProcess.minigrpcd(OPTIONS.program, arguments=["--cors", "http://a.example", "--host-whitelist",
                                                                    "localhost", "--enable-grpc-gateway=false"]) as registry:

@@ -4,13 +4,16 @@
     snapshot_test.py --minigrpcd build/bin/minigrpcd --minigrpc build/bin/minigrpc
 """
 import argparse
+import base64
 import concurrent.futures
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -26,6 +29,10 @@ def run(*command, status=0):
                           timeout=TIMEOUT_S)
     assert done.returncode == status, f"{command}: {done.returncode}, {done.stdout}{done.stderr}"
     return done.stdout if status == 0 else done.stderr
+
+
+def decoded(text):
+    return base64.b64decode(text).decode()
 
 
 def ctl(endpoint, *arguments, status=0):
@@ -69,7 +76,7 @@ def fill(endpoint):
     return compacted, compacted + 1
 
 
-class SnapshotTest(unittest.TestCase):
+class SnapshotCase(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.mkdtemp(prefix="snapshot-test-")
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
@@ -108,6 +115,8 @@ class SnapshotTest(unittest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
             return list(pool.map(start, names))
 
+
+class SnapshotTest(SnapshotCase):
     def assert_goes_on(self, endpoint, before, leases_before, past):
         compacted, before_deletion = past
         self.assertEqual(contents(endpoint), before)
@@ -253,11 +262,103 @@ class SnapshotTest(unittest.TestCase):
         self.assertFalse(os.path.exists(self.path("no.db")) or os.path.exists(self.path("no.db.part")))
 
 
+class Load:
+    """Puts without a pause, until it is stopped."""
+
+    def __init__(self, endpoint):
+        self.stopping = threading.Event()
+        self.count = 0
+        self.thread = threading.Thread(target=self.run, args=(endpoint,))
+        self.thread.start()
+
+    def run(self, endpoint):
+        while not self.stopping.is_set():
+            puts = "".join(f"put load/{self.count % 50}/{i} {self.count}\n" for i in range(20))
+            subprocess.run([OPTIONS.etcdctl, "--endpoints", endpoint, "txn"], input=f"\n{puts}\n\n", text=True, check=True,
+                           env={**os.environ, "ETCDCTL_API": "3"}, stdout=subprocess.DEVNULL, timeout=TIMEOUT_S)
+            self.count += 1
+
+    def wait_for(self, count):
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.count < count:
+            assert time.monotonic() < deadline and self.thread.is_alive(), "the load stands still"
+            time.sleep(0.02)
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
+
+
+class OutgrowingOneMachineTest(SnapshotCase):
+    """A shop that moves from minigrpcd to a cluster of three and back, by one file and a changed address each time."""
+
+    def provider(self, registry, port):
+        process = subprocess.Popen([os.path.join(OPTIONS.bin, "provider"), "--listen", f"127.0.0.1:{port}", "--registry",
+                                    registry], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def consumer(self, registry, count):
+        process = subprocess.Popen([os.path.join(OPTIONS.bin, "consumer"), "--registry", registry, "--count", str(count),
+                                    "--interval", "10ms"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdout.close)
+        return process
+
+    def at(self, endpoint, revision):
+        answer = json.loads(ctl(endpoint, "get", "--from-key", "", "--rev", str(revision), "-w", "json"))
+        return answer.get("kvs", [])
+
+    def move(self, source, start_target, name, provider, port):
+        """Saves from `source` under load, starts what comes after it, moves the provider and a consumer there."""
+        busy = self.consumer(source, 200)
+        load = Load(source.split(",")[0])
+        try:
+            load.wait_for(10)
+            ctl(source.split(",")[0], "snapshot", "save", self.path(name))
+            load.wait_for(load.count + 10)
+        finally:
+            load.stop()
+        revision = json.loads(minigrpc("snapshot", "status", self.path(name), "-w", "json"))["revision"]
+        expected = self.at(source.split(",")[0], revision)
+        self.assertGreater(len(expected), 200)
+        target = start_target(self.path(name))
+        first = target.split(",")[0]
+        # The provider's key came with its lease, which nobody renews here yet.
+        self.assertEqual(self.at(first, revision), expected)
+        # All calls until here were answered, with the last one by who is about to move.
+        self.assertEqual((busy.stdout.read(), busy.wait(TIMEOUT_S)), ("80\n", 0))
+        provider.send_signal(signal.SIGTERM)
+        self.assertEqual(provider.wait(TIMEOUT_S), 0)
+        moved = self.provider(target, port)
+        asking = self.consumer(target, 50)
+        self.assertEqual((asking.stdout.read(), asking.wait(TIMEOUT_S)), ("80\n", 0))
+        after = contents(first)
+        self.assertGreater(after[0], revision)
+        unchanged = [kv for kv in expected if decoded(kv["key"]).startswith("load/")]
+        self.assertEqual([kv for kv in after[1] if decoded(kv["key"]).startswith("load/")], unchanged)
+        return target, moved
+
+    def test_to_a_cluster_and_back(self):
+        home = self.minigrpcd().endpoint
+        port = free_port()
+        provider = self.provider(home, port)
+        cluster, provider = self.move(
+            home, lambda file: ",".join(member.endpoint for member in self.restored_etcd(file, ["a", "b", "c"])), "out.db",
+            provider, port)
+        home, provider = self.move(cluster, lambda file: self.minigrpcd("--restore", file).endpoint, "back.db", provider, port)
+        provider.send_signal(signal.SIGTERM)
+        self.assertEqual(provider.wait(TIMEOUT_S), 0)
+
+
 def main():
     global OPTIONS
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minigrpcd", required=True)
     parser.add_argument("--minigrpc", required=True)
+    parser.add_argument("--bin", default="build/bin")
     parser.add_argument("--etcdctl", default="etcdctl")
     parser.add_argument("--etcd", default="etcd")
     OPTIONS, rest = parser.parse_known_args()

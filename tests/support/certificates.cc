@@ -15,7 +15,7 @@ namespace {
 
 constexpr long kDay = 24 * 60 * 60;
 
-void must(bool holds, const char* what) {
+void check(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "OpenSSL: %s\n", what);
   std::abort();
@@ -27,7 +27,7 @@ using Certificate = std::shared_ptr<X509>;
 template <class Write>
 std::string pem(Write write) {
   BIO* bio = BIO_new(BIO_s_mem());
-  must(write(bio) == 1, "PEM");
+  check(write(bio) == 1, "PEM");
   char* bytes = nullptr;
   const long size = BIO_get_mem_data(bio, &bytes);
   std::string text(bytes, static_cast<std::size_t>(size));
@@ -51,7 +51,7 @@ void add_extension(X509* certificate, X509* issuer, int kind, const std::string&
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str());
-  must(extension != nullptr, value.c_str());
+  check(extension != nullptr, value.c_str());
   X509_add_ext(certificate, extension, -1);
   X509_EXTENSION_free(extension);
 }
@@ -61,7 +61,7 @@ Certificate make_certificate(const std::string& common_name, EVP_PKEY* key) {
   Certificate certificate(X509_new(), X509_free);
   X509_set_version(certificate.get(), 2);
   std::uint64_t serial = 0;
-  must(RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial) == 1, "RAND_bytes");
+  check(RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial) == 1, "RAND_bytes");
   ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate.get()), serial);
   X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
                              reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
@@ -82,7 +82,7 @@ CertificateAuthority::CertificateAuthority(const std::string& common_name)
   set_validity(self_.get(), 1);
   add_extension(self_.get(), self_.get(), NID_basic_constraints, "critical,CA:TRUE");
   add_extension(self_.get(), self_.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
-  must(X509_sign(self_.get(), key_.get(), EVP_sha256()) > 0, "X509_sign");
+  check(X509_sign(self_.get(), key_.get(), EVP_sha256()) > 0, "X509_sign");
   certificate_ = pem_of(self_);
 }
 
@@ -94,7 +94,7 @@ CertificateAndKey CertificateAuthority::issue(const Request& request) const {
   std::string names;
   for (const std::string& name : request.names) names += (names.empty() ? "" : ",") + name;
   if (!names.empty()) add_extension(certificate.get(), self_.get(), NID_subject_alt_name, names);
-  must(X509_sign(certificate.get(), key_.get(), EVP_sha256()) > 0, "X509_sign");
+  check(X509_sign(certificate.get(), key_.get(), EVP_sha256()) > 0, "X509_sign");
   return {pem_of(certificate), pem_of(key)};
 }
 

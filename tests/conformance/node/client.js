@@ -3,7 +3,17 @@
 'use strict';
 
 const assert = require('assert');
-const { grpc, flags, zeros, TestService, UnimplementedService, kEchoInitial, kEchoTrailing } = require('./service');
+const {
+  grpc,
+  flags,
+  channelCredentials,
+  channelOptions,
+  zeros,
+  TestService,
+  UnimplementedService,
+  kEchoInitial,
+  kEchoTrailing,
+} = require('./service');
 
 const { status } = grpc;
 const kRequestSizes = [27182, 8, 1828, 45904];
@@ -11,7 +21,7 @@ const kResponseSizes = [31415, 9, 2653, 58979];
 const kTrailingValue = Buffer.from([0xab, 0xab, 0xab]);
 const target = `${flags().server_host}:${flags().server_port}`;
 
-const newClient = (options = {}) => new TestService(target, grpc.credentials.createInsecure(), options);
+const newClient = (options = {}) => new TestService(target, channelCredentials(), { ...channelOptions(), ...options });
 const largeRequest = () => ({ response_size: 314159, payload: { body: zeros(271828) } });
 
 // A call's {response, headers, trailers}; rejects with its status. `begin` makes the call, given its callback.
@@ -165,7 +175,7 @@ const cases = {
   unimplemented_method: (client) =>
     expectFailure(unary((done) => client.UnimplementedCall({}, done)), status.UNIMPLEMENTED),
   unimplemented_service: () => {
-    const client = new UnimplementedService(target, grpc.credentials.createInsecure());
+    const client = new UnimplementedService(target, channelCredentials(), channelOptions());
     return expectFailure(unary((done) => client.UnimplementedCall({}, done)), status.UNIMPLEMENTED);
   },
   cancel_after_begin: (client) =>

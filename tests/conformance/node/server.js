@@ -1,7 +1,7 @@
 // grpc-js's side of gRPC's interoperability tests: server.js --port=PORT, until SIGTERM.
 'use strict';
 
-const { grpc, flags, zeros, TestService, kEchoInitial, kEchoTrailing } = require('./service');
+const { grpc, flags, serverCredentials, zeros, TestService, kEchoInitial, kEchoTrailing } = require('./service');
 
 // Echoes the initial metadata; the trailing, for who ends the call.
 function begin(call) {
@@ -82,7 +82,7 @@ server.addService(TestService.service, {
   StreamingInputCall: streamingInputCall,
   FullDuplexCall: fullDuplexCall,
 });
-server.bindAsync(`127.0.0.1:${flags().port}`, grpc.ServerCredentials.createInsecure(), (error, port) => {
+server.bindAsync(`127.0.0.1:${flags().port}`, serverCredentials(), (error, port) => {
   if (error) throw error;
   console.log(`listening ${port}`);
 });

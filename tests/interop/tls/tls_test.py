@@ -3,7 +3,7 @@
 usage: tls_test.py TLS_PEER [unittest's arguments]
 """
 
-import pathlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,35 +12,11 @@ from concurrent import futures
 
 import grpc
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
+from certificates import Certificates  # noqa: E402
+
 PEER = sys.argv.pop(1)
 NAME = "shop.example"
-
-
-class Certificates:
-    """An authority, and a certificate of a server and of a client that it signed."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-                     "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem")
-        self.issue("server", f"subjectAltName=DNS:{NAME}")
-        self.issue("client", "subjectAltName=DNS:clerk.example")
-
-    def openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
-
-    def issue(self, name, extension):
-        (self.folder / f"{name}.ext").write_text(extension + "\n")
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                     "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                     "-days", "1", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
-
-    def path(self, name):
-        return str(self.folder / name)
-
-    def bytes(self, name):
-        return (self.folder / name).read_bytes()
 
 
 class EchoHandler(grpc.GenericRpcHandler):
@@ -55,7 +31,7 @@ class TlsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        cls.certificates = Certificates(cls.folder.name)
+        cls.certificates = Certificates(cls.folder.name, NAME)
 
     @classmethod
     def tearDownClass(cls):

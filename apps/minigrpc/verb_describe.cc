@@ -75,17 +75,20 @@ int describe(Invocation& invocation, const RemoteFlags& remote, const Arguments&
   if (!wanted) return invocation.fail(Exit::kBadArguments, wanted.error().message());
   const std::string symbol = symbol_of(wanted->name);
   Result<CallSchema> schema = Status(StatusCode::kNotFound, "");
+  std::vector<std::string> served;
   if (wanted->target.empty()) {
     schema = CallSchema::load(remote.schema);
+    if (schema) served = schema->services();
   } else {
     const std::unique_ptr<Channel> channel = open_channel(invocation, remote, wanted->target);
     ReflectionQuestion question{.all_services = symbol.empty(), .service = symbol, .symbol = symbol};
     const Result<Reflected> reflected = ask_server(*channel, remote, std::move(question));
     if (!reflected) return fail_reflection(invocation, reflected.error());
     schema = CallSchema::of(reflected->files);
+    served = reflected->services;
   }
   if (!schema) return invocation.fail(Exit::kBadArguments, schema.error().message());
-  const std::vector<std::string> names = symbol.empty() ? schema->services() : std::vector{symbol};
+  const std::vector<std::string> names = symbol.empty() ? served : std::vector{symbol};
   for (const std::string& name : names) {
     const Result<std::string> text = schema->describe(name);
     if (!text) return invocation.fail(Exit::kError, text.error().message());

@@ -40,6 +40,8 @@ inline constexpr std::size_t kStreamQueuedSizeMax = 64u << 10;
 inline constexpr std::size_t kReceiveBufferSize = 256u << 10;
 // Reads of one connection in a turn before the others have theirs: a fast sender that starves its neighbours.
 inline constexpr int kReadsPerTurnMax = 4;
+// Writes of one connection in a turn: the same for a fast reader.
+inline constexpr int kWritesPerTurnMax = 4;
 
 // CONTINUATION frames of one header block: a block that never ends (CVE-2024-27316).
 inline constexpr std::size_t kContinuationsMax = 8;

@@ -286,6 +286,11 @@ struct Callbacks {
                        nghttp2_data_source* source, void* user) {
     Connection& connection = self(user);
     auto& stream = *static_cast<Stream*>(source->ptr);
+    // nghttp2 goes from one frame with a body to the next without coming back to output().
+    if (connection.output_.size() - connection.output_begin_ >= limits::kOutputSizeMax) {
+      connection.output_full_ = true;
+      return NGHTTP2_ERR_WOULDBLOCK;
+    }
     const auto* header = reinterpret_cast<const std::byte*>(frame_header);
     connection.output_.insert(connection.output_.end(), header, header + 9);
     stream.copy_out(length, connection.output_);
@@ -539,7 +544,8 @@ void Connection::grow_windows(std::uint32_t stream_window_size, std::uint32_t co
 }
 
 std::span<const std::byte> Connection::output() {
-  while (output_.size() - output_begin_ < limits::kOutputSizeMax) {
+  output_full_ = false;
+  while (!output_full_ && output_.size() - output_begin_ < limits::kOutputSizeMax) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
     if (size < 0) {
@@ -547,7 +553,7 @@ std::span<const std::byte> Connection::output() {
       detail::contract_violation(nghttp2_strerror(static_cast<int>(size)));
     }
     if (size == 0) {
-      settled_id_ = last_received_id_;
+      if (!output_full_) settled_id_ = last_received_id_;
       break;
     }
     const auto* begin = reinterpret_cast<const std::byte*>(bytes);

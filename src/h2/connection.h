@@ -177,7 +177,8 @@ class Connection {
   // Whether HEADERS or DATA have gone into output() since the last call.
   bool take_content_sent() { return std::exchange(content_sent_, false); }
 
-  // The bytes to be written, at most limits::kOutputSizeMax. Borrowed until consume_output(). May add events.
+  // The bytes to be written, at most a frame more than limits::kOutputSizeMax; empty: there are none. Borrowed until
+  // consume_output(). May add events.
   std::span<const std::byte> output();
   void consume_output(std::size_t size);
 
@@ -233,6 +234,7 @@ class Connection {
 
   std::vector<std::byte> output_;
   std::size_t output_begin_ = 0;
+  bool output_full_ = false;  // and so nghttp2 was stopped in the middle
   std::vector<std::unique_ptr<Stream>> streams_;  // all ever made; reused through free_
   std::vector<Stream*> free_;
 };

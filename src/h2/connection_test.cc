@@ -161,6 +161,26 @@ TEST_P(ConnectionTest, AWindowThatIsNotGivenBackStopsTheSender) {
   EXPECT_THAT(client.log, ElementsAre("writable 1"));
 }
 
+TEST_P(ConnectionTest, OutputIsBoundedAndAPingOvertakesBodies) {
+  constexpr int kStreams = 4;
+  std::vector<Stream*> streams;
+  for (int i = 0; i < kStreams; ++i) streams.push_back(&request(false));
+  exchange();
+  for (Stream* stream : streams)
+    client.connection.send(*stream, Buffer::copy_of(std::string(limits::kStreamWindowSize, 'x')));
+  constexpr std::size_t kFrameMax = 9 + 16384;
+  EXPECT_LE(client.connection.output().size(), limits::kOutputSizeMax + kFrameMax);
+  client.connection.submit_ping(7);
+  carry(client, server);
+  EXPECT_LE(client.connection.output().size(), limits::kOutputSizeMax + kFrameMax);
+  carry(client, server);
+  carry(server, client);
+  EXPECT_LT(server.received, kStreams * limits::kStreamWindowSize);
+  EXPECT_THAT(client.log, ElementsAre("pong 7"));
+  exchange();
+  EXPECT_EQ(server.received, kStreams * limits::kStreamWindowSize);
+}
+
 TEST_P(ConnectionTest, TooLargeAHeaderListEndsItsStreamOnly) {
   const std::string large(2000, 'x');
   const HeaderView fields[] = {{":method", "POST"}, {":scheme", "http"}, {":path", "/x"}, {":authority", "a"}, {"l", large}};

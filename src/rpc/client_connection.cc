@@ -175,10 +175,14 @@ void ClientConnection::flush() {
   if (closed_ || waiting_writable_) return;
   const auto keep = shared_from_this();
   in_turn_ = true;
-  while (!closed_) {
+  for (int writes = 0; !closed_; ++writes) {
     const std::span<const std::byte> bytes = h2_.output();
     process_events();
     if (closed_ || bytes.empty()) break;
+    if (writes == limits::kWritesPerTurnMax) {
+      wait_writable();
+      break;
+    }
     const net::Transport::IoResult sent = transport_.send(bytes);
     if (sent.state == net::Transport::IoState::kWouldBlock) {
       wait_writable();

@@ -258,10 +258,14 @@ void ServerConnection::flush() {
   if (closed_ || waiting_writable_ || lingering_) return;
   const auto keep = shared_from_this();
   in_turn_ = true;
-  for (;;) {
+  for (int writes = 0;; ++writes) {
     const std::span<const std::byte> bytes = h2_.output();
     process_events();
     if (bytes.empty()) break;
+    if (writes == limits::kWritesPerTurnMax) {
+      in_turn_ = false;
+      return wait_writable();
+    }
     const net::Transport::IoResult sent = transport_.send(bytes);
     if (sent.state == net::Transport::IoState::kWouldBlock) {
       in_turn_ = false;

@@ -127,12 +127,12 @@ class Comparison {
     if (pick(10) == 0) request.ignore_lease = true, request.lease = 0;
     if (!request.ignore_lease && pick(30) == 0) request.lease = 999'999;
     Result<PutResult> result = batch.put(request);
-    if ((request.ignore_value || request.ignore_lease) && !prev) {
-      EXPECT_EQ(result.status(), errors::key_not_found());
-      return;
-    }
     if (request.lease == 999'999) {
       EXPECT_EQ(result.status(), errors::lease_not_found());
+      return;
+    }
+    if ((request.ignore_value || request.ignore_lease) && !prev) {
+      EXPECT_EQ(result.status(), errors::key_not_found());
       return;
     }
     model_.open_revision();

@@ -211,7 +211,7 @@ class EtcdctlTest(unittest.TestCase):
         self.assertEqual(self.run_ctl("auth", "enable"), "Authentication Enabled\n")
         try:
             self.assertIn("user name is empty", self.run_ctl("get", "auth/k", status=1))
-            self.assertIn("authentication failed", self.run_ctl("--user", "root:wrong", "get", "auth/k", status=1))
+            self.assertIn("authentication failed", self.run_ctl("--user", "root:wrong", "get", "auth/k", status=2))
             self.assertEqual(root("put", "auth/k", "v"), "OK\n")
             self.assertEqual(root("user", "list"), "alice\nroot\n")
             self.assertIn("Roles: reader", root("user", "get", "alice"))
@@ -226,7 +226,7 @@ class EtcdctlTest(unittest.TestCase):
             forbidden = self.start_ctl("--user", "alice:pass", "watch", "other")
             self.assertNotEqual(forbidden.wait(TIMEOUT_S), 0)
             self.assertEqual(root("user", "passwd", "--interactive=false", "alice", stdin="new\n"), "Password updated\n")
-            self.assertIn("authentication failed", alice("get", "auth/k", status=1))
+            self.assertIn("authentication failed", alice("get", "auth/k", status=2))
             self.assertEqual(root("user", "revoke-role", "alice", "reader"), "Role reader is revoked from user alice\n")
             self.assertEqual(root("role", "revoke-permission", "--prefix", "reader", "auth/"),
                              "Permission of range [auth/, auth0) is revoked from role reader\n")
@@ -297,7 +297,7 @@ class ProcessTest(unittest.TestCase):
 
     def test_flags_are_refused(self):
         self.assert_refused(2, "run etcd for a cluster", "--initial-cluster", "a=http://h1:2380,b=http://h2:2380")
-        self.assert_refused(2, "cleartext only", "--listen-client-urls", "https://localhost:2379")
+        self.assert_refused(2, "needs --cert-file and --key-file", "--listen-client-urls", "https://localhost:2379")
         self.assert_refused(2, "flag provided but not defined: -bogus", "--bogus")
 
     def test_version_and_help(self):

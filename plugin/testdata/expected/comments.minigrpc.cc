@@ -3,6 +3,11 @@
 
 #include <utility>
 
+namespace {
+// Keeps the descriptors in the program, for reflection.
+[[maybe_unused, gnu::used]] const void* const minigrpc_keep_comments_2eproto = &::descriptor_table_comments_2eproto;
+}  // namespace
+
 namespace comments {
 
 ::minigrpc::Task<::minigrpc::Result<::comments::Nothing>> Hard::Handler::Block(

@@ -3,6 +3,11 @@
 
 #include <utility>
 
+namespace {
+// Keeps the descriptors in the program, for reflection.
+[[maybe_unused, gnu::used]] const void* const minigrpc_keep_deprecated_2eproto = &::descriptor_table_deprecated_2eproto;
+}  // namespace
+
 namespace deprecated {
 
 ::minigrpc::Task<::minigrpc::Result<::deprecated::Young>> Mixed::Handler::Go(

@@ -3,6 +3,11 @@
 
 #include <utility>
 
+namespace {
+// Keeps the descriptors in the program, for reflection.
+[[maybe_unused, gnu::used]] const void* const minigrpc_keep_kinds_2eproto = &::descriptor_table_kinds_2eproto;
+}  // namespace
+
 namespace shop::v1 {
 
 ::minigrpc::Task<::minigrpc::Result<::shop::v1::Total>> Kinds::Handler::Unary(

@@ -3,6 +3,11 @@
 
 #include <utility>
 
+namespace {
+// Keeps the descriptors in the program, for reflection.
+[[maybe_unused, gnu::used]] const void* const minigrpc_keep_names_2eproto = &::descriptor_table_names_2eproto;
+}  // namespace
+
 namespace names::int8_t {
 
 ::minigrpc::Task<::minigrpc::Result<::names::int8_t::class_>> double_::Handler::delete__(

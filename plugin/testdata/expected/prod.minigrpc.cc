@@ -3,6 +3,11 @@
 
 #include <utility>
 
+namespace {
+// Keeps the descriptors in the program, for reflection.
+[[maybe_unused, gnu::used]] const void* const minigrpc_keep_prod_2eproto = &::descriptor_table_prod_2eproto;
+}  // namespace
+
 ::minigrpc::Task<::minigrpc::Result<::ProdResponse>> ProdService::Handler::GetProdStock(
     ::minigrpc::ServerContext&, ::ProdRequest) {
   return ::minigrpc::detail::unimplemented<::minigrpc::Result<::ProdResponse>>();

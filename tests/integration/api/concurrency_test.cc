@@ -154,14 +154,18 @@ TEST_P(Concurrency, ObserversHearOfEveryLeaderAndProclamation) {
     EXPECT_EQ(next(), value);
   }
   TaskScope scope(runtime);
-  const auto run_for_office = [](Task<Result<v3electionpb::CampaignResponse>> campaign) -> Task<void> {
+  AsyncEvent elected;
+  const auto run_for_office = [](Task<Result<v3electionpb::CampaignResponse>> campaign, AsyncEvent* over) -> Task<void> {
     const Result<v3electionpb::CampaignResponse> response = co_await campaign;
     EXPECT_TRUE(response);
+    over->set();
   };
-  scope.spawn(run_for_office(election.Campaign(campaigning(second, "bob"), options())));
+  scope.spawn(run_for_office(election.Campaign(campaigning(second, "bob"), options()), &elected));
   wait_for_line("president", 2);
   end(first);
   EXPECT_EQ(next(), "bob");
+  // The observer may hear of it before the candidate does.
+  sync_wait(elected.wait());
 }
 
 }  // namespace

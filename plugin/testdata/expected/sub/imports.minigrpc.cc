@@ -3,6 +3,11 @@
 
 #include <utility>
 
+namespace {
+// Keeps the descriptors in the program, for reflection.
+[[maybe_unused, gnu::used]] const void* const minigrpc_keep_sub_2fimports_2eproto = &::descriptor_table_sub_2fimports_2eproto;
+}  // namespace
+
 namespace sub {
 
 ::minigrpc::Task<::minigrpc::Result<::google::protobuf::Empty>> Imports::Handler::Ping(

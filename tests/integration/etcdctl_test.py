@@ -221,7 +221,8 @@ class EtcdctlTest(unittest.TestCase):
             self.assertIn("permission denied", alice("get", "--prefix", "auth", status=1))
             self.assertIn("permission denied", alice("put", "auth/k", "w", status=1))
             self.assertIn("permission denied", alice("user", "list", status=1))
-            watch = self.start_ctl("--user", "alice:pass", "watch", "auth/k", "--rev", "1")
+            put_at = json.loads(alice("get", "auth/k", "-w", "json"))["kvs"][0]["mod_revision"]
+            watch = self.start_ctl("--user", "alice:pass", "watch", "auth/k", "--rev", str(put_at))
             self.assertEqual(self.lines(watch, 3), ["PUT", "auth/k", "v"])
             forbidden = self.start_ctl("--user", "alice:pass", "watch", "other")
             self.assertNotEqual(forbidden.wait(TIMEOUT_S), 0)

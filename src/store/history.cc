@@ -8,13 +8,22 @@ namespace minigrpc::store {
 
 namespace {
 
-// The version that the event superseded, unless that was a tombstone, or compaction has taken it.
-Result<std::optional<KeyValueView>> previous(const Snapshot& snapshot, const LogRecord& record) {
-  if (record.links.prev.main == 0) return std::optional<KeyValueView>();
-  Result<std::optional<LogRecord>> before = snapshot.log(record.links.prev);
-  if (!before) return before.error();
-  if (!before->has_value() || (*before)->type == EventType::kDelete) return std::optional<KeyValueView>();
-  return std::optional((*before)->kv(record.links.prev));
+// What the key was before revision `main`, the event's, unless compaction has taken it. Within one revision a key may
+// be put and then deleted.
+Result<std::optional<KeyValueView>> previous(const Snapshot& snapshot, const LogRecord& record, std::int64_t main) {
+  const bool created = record.type == EventType::kPut && record.create_revision == main;
+  Revision at = created ? Revision{} : record.links.prev;
+  while (at.main != 0) {
+    Result<std::optional<LogRecord>> before = snapshot.log(at);
+    if (!before) return before.error();
+    if (!before->has_value()) break;
+    if (at.main != main) {
+      if ((*before)->type == EventType::kDelete) break;
+      return std::optional((*before)->kv(at));
+    }
+    at = (*before)->links.prev;
+  }
+  return std::optional<KeyValueView>();
 }
 
 class Bounds {
@@ -52,7 +61,7 @@ Result<HistoryResult> run_history(const Snapshot& snapshot, const HistoryRequest
     if (!request.keys.key.empty() && !request.keys.contains(record->key)) continue;
     EventView event{record->type, *at, record->kv(*at), {}};
     if (request.prev_kv) {
-      Result<std::optional<KeyValueView>> prev = previous(snapshot, *record);
+      Result<std::optional<KeyValueView>> prev = previous(snapshot, *record, at->main);
       if (!prev) return prev.error();
       event.prev_kv = *prev;
     }

@@ -60,7 +60,7 @@ struct Event {
   EventType type = EventType::kPut;
   Revision revision;
   KeyValue kv;
-  // The version before; none when the key was created.
+  // What the key was before this revision, which watchers see as a whole; none when it was created in it.
   std::optional<KeyValue> prev_kv{};
 };
 

@@ -92,11 +92,18 @@ Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& req
   if (!links) return links.error();
 
   const Revision revision = next_revision();
+  std::optional<KeyValue> before_revision = prev_kv;
+  if (prev_kv.mod_revision == revision.main) {
+    Result<std::optional<KeyValueView>> older = before.find(key, revision.main - 1, true);
+    if (!older) return older.error();
+    before_revision.reset();
+    if (older->has_value()) before_revision = (*older)->to_owned();
+  }
   if (Status status = write_tombstone(revision, key, *links, prev_kv.lease); !status.ok()) return status;
 
-  if (request.prev_kv) result.prev_kvs.push_back(prev_kv);
+  if (request.prev_kv) result.prev_kvs.push_back(std::move(prev_kv));
   ++result.deleted;
-  Event event{EventType::kDelete, revision, {}, std::move(prev_kv)};
+  Event event{EventType::kDelete, revision, {}, std::move(before_revision)};
   event.kv.key = key;
   event.kv.mod_revision = revision.main;
   events_.push_back(std::move(event));

@@ -99,6 +99,20 @@ Result<DataDirectory> DataDirectory::open_temporary() {
   return open(path);
 }
 
+Status DataDirectory::sync() const {
+  for (const std::string& path : {path_, path_ + "/.."}) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // A parent may be closed to us, and some file systems sync no directories: then there is nothing to be
+    // done.
+    if (fd < 0) continue;
+    const int error = ::fsync(fd) == 0 ? 0 : errno;
+    ::close(fd);
+    if (error != 0 && error != EINVAL && error != EROFS && error != EBADF)
+      return unusable(error, path_, "bringing it to the disk");
+  }
+  return {};
+}
+
 void DataDirectory::remove() {
   std::error_code ignored;  // at worst a directory is left behind for the system to clear
   std::filesystem::remove_all(path_, ignored);

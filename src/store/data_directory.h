@@ -30,6 +30,9 @@ class DataDirectory {
   ~DataDirectory();
 
   const std::string& path() const { return path_; }
+  // Brings the names of the directory and of the files in it to the disk: a file that was synced is lost with
+  // its name.
+  Status sync() const;
   void remove();
 
  private:

@@ -8,9 +8,10 @@ namespace minigrpc::store {
 
 namespace {
 
-// What the key was before revision `main`, the event's, unless compaction has taken it. Within one revision a key may
-// be put and then deleted.
-Result<std::optional<KeyValueView>> previous(const Snapshot& snapshot, const LogRecord& record, std::int64_t main) {
+// What the key was before revision `main`, the event's, unless compaction has taken it. Within one revision a
+// key may be put and then deleted.
+Result<std::optional<KeyValueView>> previous(const Snapshot& snapshot, const LogRecord& record,
+                                             std::int64_t main) {
   const bool created = record.type == EventType::kPut && record.create_revision == main;
   Revision at = created ? Revision{} : record.links.prev;
   while (at.main != 0) {

@@ -98,6 +98,10 @@ StatusCode code_of(int code) {
 
 Status to_status(int code, std::string_view doing) {
   if (code == MDB_MAP_FULL) return errors::no_space();
+  // LMDB's own words do not say that the data is all right.
+  if (code == MDB_PANIC)
+    return {StatusCode::kUnavailable,
+            std::string(doing) + ": the disk failed in a commit: check the disk, then start again"};
   return {code_of(code), std::string(doing) + ": " + mdb_strerror(code)};
 }
 

@@ -90,6 +90,8 @@ Status Store::Impl::open() {
     if (::truncate(file.c_str(), static_cast<off_t>(size)) != 0)
       return cannot_open(directory.path(), lmdb::to_status(errno, "extending the file"));
   if (Status status = open_tables(); !status.ok()) return cannot_open(directory.path(), status);
+  if (options.fsync && !options.directory.empty())
+    if (Status status = directory.sync(); !status.ok()) return status;
   if (options.directory.empty()) directory.remove();
   return {};
 }

@@ -19,7 +19,9 @@
 // Errors are etcd's, text included, wherever etcd has one (errors.h lists them). Further:
 //   DATA_LOSS            a record does not decode: the file is damaged
 //   RESOURCE_EXHAUSTED   the quota is used up (etcd's NOSPACE), or the disk is full: the store stays usable
-//   UNAVAILABLE          the disk failed; writes are refused from then on (health() says so), reads go on
+//   UNAVAILABLE          the disk failed; writes are refused from then on (health() says so); reads go on,
+//   unless it
+//                        failed in the last step of a commit
 #pragma once
 
 #include <minigrpc/result.h>

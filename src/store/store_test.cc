@@ -290,13 +290,15 @@ TEST(Store, WhatAKeyWasBeforeIsWhatItWasBeforeTheRevision) {
   WriteBatch batch = begin(*store);
   const Result<TxnResult> result = batch.txn(txn);
   ASSERT_TRUE(result.has_value()) << result.error().to_string();
-  EXPECT_EQ(std::get<DeleteRangeResult>(result->responses[2]).prev_kvs.at(0).value, "2") << "the request sees its own";
+  EXPECT_EQ(std::get<DeleteRangeResult>(result->responses[2]).prev_kvs.at(0).value, "2")
+      << "the request sees its own";
   const Result<Committed> committed = batch.commit();
   ASSERT_TRUE(committed.has_value());
   std::vector<std::string> live;
   for (const Event& event : committed->events) live.push_back(describe_event(event));
-  EXPECT_THAT(live, ElementsAre("PUT 3.0 old=2 c2 m3 v2 l0 <- old=1 c2 m2 v1 l0", "PUT 3.1 young=2 c3 m3 v1 l0",
-                                "DELETE 3.2 old= c0 m3 v0 l0 <- old=1 c2 m2 v1 l0", "DELETE 3.3 young= c0 m3 v0 l0"));
+  EXPECT_THAT(
+      live, ElementsAre("PUT 3.0 old=2 c2 m3 v2 l0 <- old=1 c2 m2 v1 l0", "PUT 3.1 young=2 c3 m3 v1 l0",
+                        "DELETE 3.2 old= c0 m3 v0 l0 <- old=1 c2 m2 v1 l0", "DELETE 3.3 young= c0 m3 v0 l0"));
   EXPECT_EQ(history(*store, {.from = {3, 0}, .prev_kv = true}), live);
 }
 

@@ -169,8 +169,11 @@ struct WriteBatch::Impl {
   // A full disk may have room again. But once the system failed to write something back, a later fsync may
   // succeed and still not have it: only opening the store again tells what is there.
   Status fail(Status status) const {
-    if (status.code() == StatusCode::kResourceExhausted) return status;
-    if (status.code() == StatusCode::kUnavailable && !store->env.lost_writes())
+    // In its last step even a full disk leaves LMDB unusable, for readers too.
+    const Result<lmdb::Txn> probe = store->env.begin_read();
+    const bool usable = probe || probe.error().code() != StatusCode::kUnavailable;
+    if (usable && status.code() == StatusCode::kResourceExhausted) return status;
+    if (usable && status.code() == StatusCode::kUnavailable && !store->env.lost_writes())
       return {StatusCode::kResourceExhausted,
               "a write to the database came up short: make room on the disk that holds it"};
     store->fail(status);

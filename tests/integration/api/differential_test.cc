@@ -1,5 +1,5 @@
-// Random operations on a real etcd and on minigrpcd, side by side: the same answers, revisions included, and the same
-// events at watchers.
+// Random operations on a real etcd and on minigrpcd, side by side: the same answers, revisions included, and
+// the same events at watchers.
 //
 //   MINIGRPC_TEST_STEPS=10000 MINIGRPC_TEST_SEEDS=20 api_test --gtest_filter='*Differential*'
 //
@@ -216,7 +216,8 @@ class Side {
     std::sort(kvs.begin(), kvs.end(), [](const auto& a, const auto& b) { return a.key() < b.key(); });
     return text(*answer);
   }
-  // Every change up to revision(), as a watcher that has been there from the beginning hears of it, told once.
+  // Every change up to revision(), as a watcher that has been there from the beginning hears of it, told
+  // once.
   std::vector<std::string> news() {
     if (!watch_) {
       watch_.emplace(channel_);
@@ -326,7 +327,8 @@ TEST_P(Differential, EveryAnswerIsTheSame) {
       LeaseTimeToLiveRequest request;
       request.set_id(1 + dice.below(4));
       request.set_keys(dice.one_in(2));
-      same(request.ShortDebugString(), [&](Side& side) { return side.ask(&Lease::Client::LeaseTimeToLive, request); });
+      same(request.ShortDebugString(),
+           [&](Side& side) { return side.ask(&Lease::Client::LeaseTimeToLive, request); });
     } else if (!dice.one_in(3)) {
       same("leases", [&](Side& side) { return side.ask(&Lease::Client::LeaseLeases, LeaseLeasesRequest()); });
     } else {
@@ -340,7 +342,8 @@ TEST_P(Differential, EveryAnswerIsTheSame) {
     }
     present = ours_.revision();
     EXPECT_EQ(ours_.news(), etcd_.news());
-    if (step % 50 == 0) same("everything", [&](Side& side) { return side.ask(&KV::Client::Range, everything); });
+    if (step % 50 == 0)
+      same("everything", [&](Side& side) { return side.ask(&KV::Client::Range, everything); });
     if (HasFailure()) return;
   }
   // At the compacted revision itself etcd has lost deletions (etcd#18089).
@@ -349,9 +352,9 @@ TEST_P(Differential, EveryAnswerIsTheSame) {
 }
 
 unsigned first_seed() { return static_cast<unsigned>(from_environment("MINIGRPC_TEST_SEED", 1)); }
-INSTANTIATE_TEST_SUITE_P(
-    Seeds, Differential,
-    ::testing::Range(first_seed(), first_seed() + static_cast<unsigned>(from_environment("MINIGRPC_TEST_SEEDS", 2))));
+INSTANTIATE_TEST_SUITE_P(Seeds, Differential,
+                         ::testing::Range(first_seed(), first_seed() + static_cast<unsigned>(from_environment(
+                                                                           "MINIGRPC_TEST_SEEDS", 2))));
 
 }  // namespace
 }  // namespace minigrpc::testing

@@ -1,0 +1,201 @@
+#include "store/test_disk.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+namespace minigrpc::store::test {
+
+namespace {
+
+// What a disk writes whole or not at all.
+constexpr std::size_t kSectorSize = 512;
+
+Disk* current_disk = nullptr;
+
+std::string path_of(int fd) {
+  std::array<char, 4096> path{};
+  const ssize_t size = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path.data(), path.size());
+  return {path.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
+}
+
+Disk* disk_of(int fd) {
+  return current_disk != nullptr && current_disk->is_file(path_of(fd)) ? current_disk : nullptr;
+}
+
+}  // namespace
+
+Disk* Disk::current() { return current_disk; }
+
+Disk::Disk(std::string file) : file_(std::move(file)) {
+  if (current_disk != nullptr) std::abort();
+  current_disk = this;
+}
+
+Disk::~Disk() { current_disk = nullptr; }
+
+void Disk::fail_step(std::size_t number, Fault fault) {
+  failing_ = true;
+  failing_step_ = number;
+  fault_ = fault;
+}
+
+bool Disk::next_step_fails() { return steps_++ == failing_step_ && failing_; }
+
+void Disk::apply(const Change& change, std::string& image) {
+  if (change.resize_to >= 0) {
+    image.resize(static_cast<std::size_t>(change.resize_to), '\0');
+    return;
+  }
+  const auto offset = static_cast<std::size_t>(change.offset);
+  if (image.size() < offset + change.bytes.size()) image.resize(offset + change.bytes.size(), '\0');
+  image.replace(offset, change.bytes.size(), change.bytes);
+}
+
+void Disk::note(Change change, bool durable) {
+  if (durable)
+    apply(change, safe_);
+  else
+    waiting_.push_back(std::move(change));
+}
+
+std::string Disk::after_power_failure(std::mt19937_64& random) const {
+  std::string image = safe_;
+  // From nothing to nearly everything.
+  const std::uint64_t kept_of_100 = random() % 101;
+  const auto kept = [&] { return random() % 100 < kept_of_100; };
+  for (const Change& change : waiting_) {
+    if (change.resize_to >= 0) {
+      if (kept()) apply(change, image);
+      continue;
+    }
+    for (std::size_t begin = 0; begin < change.bytes.size();) {
+      const std::size_t at = static_cast<std::size_t>(change.offset) + begin;
+      const std::size_t size = std::min(kSectorSize - at % kSectorSize, change.bytes.size() - begin);
+      if (kept()) apply({static_cast<std::int64_t>(at), change.bytes.substr(begin, size)}, image);
+      begin += size;
+    }
+  }
+  return image;
+}
+
+long Disk::on_write(int fd, std::int64_t offset, const std::string& bytes,
+                    const std::function<long(std::size_t)>& write) {
+  std::size_t size = bytes.size();
+  if (next_step_fails()) {
+    if (fault_.harm != Harm::kShort) {
+      errno = fault_.error;
+      return -1;
+    }
+    size /= 2;
+  }
+  const long written = write(size);
+  if (written > 0)
+    note({offset, bytes.substr(0, static_cast<std::size_t>(written))}, (::fcntl(fd, F_GETFL) & O_DSYNC) != 0);
+  if (after_each_step_) after_each_step_();
+  return written;
+}
+
+int Disk::on_sync(int fd) {
+  if (next_step_fails()) {
+    ++errors_;
+    last_error_ = fault_.error;
+    if (fault_.harm == Harm::kLosesPages) waiting_.clear();
+  }
+  int result = 0;
+  if (std::exchange(errors_seen_[fd], errors_) != errors_) {
+    errno = last_error_;
+    result = -1;
+  } else {
+    for (const Change& change : waiting_) apply(change, safe_);
+    waiting_.clear();
+  }
+  if (after_each_step_) after_each_step_();
+  return result;
+}
+
+int Disk::on_hole(std::int64_t offset, std::int64_t size, const std::function<int()>& punch) {
+  if (next_step_fails()) {
+    errno = fault_.error;
+    return -1;
+  }
+  const int result = punch();
+  if (result == 0) note({offset, std::string(static_cast<std::size_t>(size), '\0')}, false);
+  if (after_each_step_) after_each_step_();
+  return result;
+}
+
+int Disk::on_resize(std::int64_t size, const std::function<int()>& resize) {
+  if (next_step_fails()) {
+    errno = fault_.error;
+    return -1;
+  }
+  const int result = resize();
+  if (result == 0) note({0, {}, size}, false);
+  if (after_each_step_) after_each_step_();
+  return result;
+}
+
+}  // namespace minigrpc::store::test
+
+// ---- in the place of libc's ----
+
+using minigrpc::store::test::Disk;
+using minigrpc::store::test::disk_of;
+
+extern "C" {
+
+ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
+  const auto write = [&](std::size_t n) { return ::syscall(SYS_pwrite64, fd, bytes, n, offset); };
+  Disk* disk = disk_of(fd);
+  if (disk == nullptr) return write(size);
+  return disk->on_write(fd, offset, {static_cast<const char*>(bytes), size}, write);
+}
+
+ssize_t writev(int fd, const iovec* parts, int count) {
+  Disk* disk = disk_of(fd);
+  if (disk == nullptr) return ::syscall(SYS_writev, fd, parts, count);
+  std::string bytes;
+  for (int i = 0; i < count; ++i) bytes.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+  const off_t offset = ::lseek(fd, 0, SEEK_CUR);
+  return disk->on_write(fd, offset, bytes,
+                        [&](std::size_t n) { return ::syscall(SYS_write, fd, bytes.data(), n); });
+}
+
+int fdatasync(int fd) {
+  if (Disk* disk = disk_of(fd)) return disk->on_sync(fd);
+  if (Disk::current() != nullptr) Disk::current()->on_sync_of_other(minigrpc::store::test::path_of(fd));
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
+
+int fsync(int fd) {
+  if (Disk* disk = disk_of(fd)) return disk->on_sync(fd);
+  if (Disk::current() != nullptr) Disk::current()->on_sync_of_other(minigrpc::store::test::path_of(fd));
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t size) {
+  const auto punch = [&] { return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size)); };
+  Disk* disk = disk_of(fd);
+  return disk == nullptr ? punch() : disk->on_hole(offset, size, punch);
+}
+
+int ftruncate(int fd, off_t size) noexcept {
+  const auto resize = [&] { return static_cast<int>(::syscall(SYS_ftruncate, fd, size)); };
+  Disk* disk = disk_of(fd);
+  return disk == nullptr ? resize() : disk->on_resize(size, resize);
+}
+
+int truncate(const char* path, off_t size) noexcept {
+  const auto resize = [&] { return static_cast<int>(::syscall(SYS_truncate, path, size)); };
+  Disk* disk = Disk::current();
+  return disk == nullptr || !disk->is_file(path) ? resize() : disk->on_resize(size, resize);
+}
+}

@@ -1,0 +1,92 @@
+// Disk: what a disk knows of one database file, for tests. It stands in for the functions of libc that write
+// files, in the test program that it is linked into, and tells what is safe on the medium from what only the
+// page cache has. So a test can take the power away after every step of a commit, and let each step fail.
+//
+//   Disk disk(directory.path() + "/data.mdb");     // before the file is made; one at a time
+//   disk.after_each_step([&] { … disk.after_power_failure(random) … });
+//   disk.fail_step(7, {EIO, Disk::Harm::kNothingHappens});
+//
+// Thread rule: one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace minigrpc::store::test {
+
+class Disk {
+ public:
+  // What a failing step does besides failing.
+  enum class Harm : std::uint8_t {
+    kNothingHappens,
+    kShort,       // of a write: half of it is done, and that is what it returns
+    kLosesPages,  // of a sync: what was waiting never reaches the disk, though the page cache shows it; as
+                  // Linux has it
+  };
+  struct Fault {
+    int error = 0;  // an errno
+    Harm harm = Harm::kNothingHappens;
+  };
+
+  // `file`: its whole path.
+  explicit Disk(std::string file);
+  ~Disk();
+  Disk(const Disk&) = delete;
+  Disk& operator=(const Disk&) = delete;
+
+  // Steps are the writes, syncs, holes and changes of length of the file, from now on, in order.
+  std::size_t steps() const { return steps_; }
+  void after_each_step(std::function<void()> call) { after_each_step_ = std::move(call); }
+  // The step of that number, counted as steps() does, fails.
+  void fail_step(std::size_t number, Fault fault);
+  void fail_nothing() { failing_ = false; }
+
+  // The file as it may be found after the power went away now: what was synced, and any sectors of what was
+  // not.
+  std::string after_power_failure(std::mt19937_64& random) const;
+  // The same with nothing of what was not synced.
+  const std::string& safe() const { return safe_; }
+  // What was synced besides: whole paths, directories among them.
+  const std::set<std::string>& synced_paths() const { return synced_paths_; }
+
+  // For the functions that stand in for libc's. Each returns what libc's would.
+  long on_write(int fd, std::int64_t offset, const std::string& bytes,
+                const std::function<long(std::size_t)>& write);
+  int on_sync(int fd);
+  int on_hole(std::int64_t offset, std::int64_t size, const std::function<int()>& punch);
+  int on_resize(std::int64_t size, const std::function<int()>& resize);
+  void on_sync_of_other(const std::string& path) { synced_paths_.insert(path); }
+  bool is_file(const std::string& path) const { return path == file_; }
+  static Disk* current();
+
+ private:
+  struct Change {
+    std::int64_t offset = 0;
+    std::string bytes;
+    std::int64_t resize_to = -1;
+  };
+  bool next_step_fails();
+  void note(Change change, bool durable);
+  static void apply(const Change& change, std::string& image);
+
+  std::string file_;
+  std::string safe_;
+  std::vector<Change> waiting_;
+  std::set<std::string> synced_paths_;
+  std::function<void()> after_each_step_;
+  std::size_t steps_ = 0;
+  bool failing_ = false;
+  std::size_t failing_step_ = 0;
+  Fault fault_;
+  // A failed sync is reported once to each descriptor.
+  std::uint64_t errors_ = 0;
+  int last_error_ = 0;
+  std::map<int, std::uint64_t> errors_seen_;
+};
+
+}  // namespace minigrpc::store::test

@@ -37,7 +37,11 @@ struct ChannelOptions {
   ChannelCredentials credentials{};
   // What every call carries, before its own credentials.
   CallCredentials call_credentials{};
-  // "pick_first" or "round_robin"; empty = what the resolver suggests (round_robin for etcd://, else pick_first).
+  // How the service wants to be called, as gRPC's service config in JSON (docs/choosing.md): timeouts, retries, hedging,
+  // the policy. One that the resolver brings takes its place. What is wrong with it shows in the first call's status.
+  std::string service_config{};
+  // "pick_first" or "round_robin", unless a service config names a policy; empty = what the resolver suggests
+  // (round_robin for etcd://, else pick_first).
   std::string policy{};
   // What servers see as :authority; empty = from the target.
   std::string authority{};
@@ -64,6 +68,7 @@ struct CallDetails {
   Metadata trailers;  // trailing metadata
   std::string peer;   // the endpoint that it was sent to last, "10.0.0.1:5051"; empty: never sent
   bool message_compressed = false;  // how the message came that was received last
+  int attempts = 0;                 // how often it was sent: more than once where it was retried or hedged
 };
 
 struct CallOptions {
@@ -73,8 +78,8 @@ struct CallOptions {
   Metadata metadata{};
   CallCredentials credentials{};
   // Waits for a connection until the deadline instead of failing with UNAVAILABLE where none can be made
-  // (grpc: doc/wait-for-ready.md).
-  bool wait_for_ready = false;
+  // (grpc: doc/wait-for-ready.md). None = as the service config says, which without one means no.
+  std::optional<bool> wait_for_ready{};
   // What this call's requests are compressed with; none = as the channel says.
   std::optional<Compression> compression{};
   // Borrowed until the call has ended: the awaited result, or finish() of a stream. May be null.

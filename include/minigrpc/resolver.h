@@ -35,10 +35,18 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
+// What a resolver has found: the whole of it each time.
+struct Resolution {
+  std::vector<Endpoint> endpoints{};
+  // How the service wants to be called, as gRPC's service config in JSON (docs/choosing.md); empty = as the channel's
+  // options say. Where it is wrong, the one before goes on to hold.
+  std::string service_config{};
+};
+
 class Resolver {
  public:
-  // What was found, the whole list each time; or why nothing could be (the channel keeps the last good list).
-  using Listener = std::function<void(Result<std::vector<Endpoint>>)>;
+  // What was found, or why nothing could be (the channel keeps the last good list).
+  using Listener = std::function<void(Result<Resolution>)>;
 
   // No listener call starts after the destructor has returned.
   virtual ~Resolver() = default;

@@ -90,6 +90,12 @@ inline constexpr std::chrono::seconds kDnsRefreshPause{5};
 
 // Bytes of sent messages that a call keeps, to send them again where no server has seen them.
 inline constexpr std::size_t kReplaySizeMax = 16u << 10;
+// The same for a call with a retryPolicy or a hedgingPolicy: memory of many large calls that wait for their answers.
+inline constexpr std::size_t kRetryBufferSizeMax = 256u << 10;
+// How often a call is sent, whatever its policy says (gRPC A6, "Maximum Number of Retries"): load on a sick service.
+inline constexpr int kCallAttemptsMax = 5;
+// A service config, which a resolver may have from anybody who may write in its registry: parsing a huge one.
+inline constexpr std::size_t kServiceConfigSizeMax = 256u << 10;
 
 // Calls of one channel that wait for a connection: a dead backend under load.
 inline constexpr std::size_t kPendingCallsMax = 100'000;

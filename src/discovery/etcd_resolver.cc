@@ -32,7 +32,8 @@ class EtcdResolver final : public Resolver {
   void start(Listener listener) override {
     directory_ = std::make_unique<Directory>(
         client_, service_, [listener = std::move(listener)](Result<std::vector<Instance>> news) {
-          listener(std::move(news).transform([](std::vector<Instance> list) { return endpoints_of(list); }));
+          listener(std::move(news).transform(
+              [](std::vector<Instance> list) { return Resolution{.endpoints = endpoints_of(list)}; }));
         });
   }
   std::string_view default_policy() const override { return "round_robin"; }

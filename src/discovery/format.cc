@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "discovery/json.h"
+#include "rpc/json.h"
 
 namespace minigrpc::discovery {
 

@@ -11,6 +11,7 @@ namespace {
 // The families in turn, each in its own order, beginning with that of the first endpoint (RFC 8305, section 4).
 Subchannels interleave(const Subchannels& subchannels) {
   Subchannels rest[2];
+  if (subchannels.empty()) return {};
   const auto is_ipv6 = [](const auto& subchannel) { return subchannel->endpoint().address.starts_with('['); };
   for (const auto& subchannel : subchannels) rest[is_ipv6(subchannel) != is_ipv6(subchannels.front())].push_back(subchannel);
   Subchannels mixed;
@@ -29,6 +30,9 @@ class PickFirst final : public Balancer {
 
   void update(const Subchannels& subchannels) override {
     subchannels_ = interleave(subchannels);
+    // This policy may have taken another one's place.
+    for (const auto& subchannel : subchannels_)
+      if (!chosen_ && subchannel->state() == ChannelState::kReady) chosen_ = subchannel;
     const bool stays = chosen_ && std::find(subchannels_.begin(), subchannels_.end(), chosen_) != subchannels_.end();
     if (!stays) chosen_.reset();
     all_failed_ = false;
@@ -155,6 +159,8 @@ class RoundRobin final : public Balancer {
 };
 
 }  // namespace
+
+bool knows_balancer(std::string_view policy) { return policy == "pick_first" || policy == "round_robin"; }
 
 std::unique_ptr<Balancer> make_balancer(std::string_view policy, net::Loop& loop) {
   if (policy == "pick_first") return std::make_unique<PickFirst>(loop);

@@ -34,6 +34,7 @@ class Balancer {
   virtual ChannelState state() const = 0;
 };
 
+bool knows_balancer(std::string_view policy);
 // "pick_first" or "round_robin"; null for a name that is neither.
 std::unique_ptr<Balancer> make_balancer(std::string_view policy, net::Loop& loop);
 

@@ -48,12 +48,16 @@ void ChannelImpl::start_resolving() {
   Result<std::unique_ptr<Resolver>> resolver = (*factory)(runtime_, *target_);
   if (!resolver) return fail(std::move(resolver).error());
   resolver_ = *std::move(resolver);
-  const std::string policy = options_.policy.empty() ? std::string(resolver_->default_policy()) : options_.policy;
-  balancer_ = make_balancer(policy, loop_);
-  if (!balancer_)
-    return fail(Status(StatusCode::kInvalidArgument, "no policy '" + policy + "': use pick_first or round_robin"));
-  resolver_->start([weak = weak_from_this(), &loop = loop_](Result<std::vector<Endpoint>> found) {
-    auto shared = std::make_shared<Result<std::vector<Endpoint>>>(std::move(found));
+  if (!options_.service_config.empty()) {
+    auto config = parse_config(options_.service_config);
+    if (!config) return fail(std::move(config).error());
+    default_config_ = *std::move(config);
+  }
+  config_text_.clear();
+  // Not only with the first endpoints: a policy that is not known is heard of at once.
+  if (Status used = use_config(default_config_); !used.ok()) return fail(std::move(used));
+  resolver_->start([weak = weak_from_this(), &loop = loop_](Result<Resolution> found) {
+    auto shared = std::make_shared<Result<Resolution>>(std::move(found));
     const auto deliver = [weak, shared] {
       if (const auto self = weak.lock()) self->on_resolved(std::move(*shared));
     };
@@ -61,20 +65,61 @@ void ChannelImpl::start_resolving() {
   });
 }
 
-void ChannelImpl::on_resolved(Result<std::vector<Endpoint>> found) {
+Result<std::shared_ptr<const ServiceConfig>> ChannelImpl::parse_config(const std::string& json) const {
+  Result<ServiceConfig> config = ServiceConfig::parse(json, knows_balancer);
+  if (!config) return Status(config.error().code(), "service config: " + config.error().message());
+  return std::make_shared<const ServiceConfig>(*std::move(config));
+}
+
+Status ChannelImpl::use_config(std::shared_ptr<const ServiceConfig> config) {
+  PolicyConfig policy;
+  if (config != nullptr && config->policy())
+    policy = *config->policy();
+  else
+    policy.name = options_.policy.empty() ? std::string(resolver_->default_policy()) : options_.policy;
+  if (!balancer_ || policy != policy_) {
+    std::unique_ptr<Balancer> balancer = make_balancer(policy.name, loop_);
+    if (!balancer)
+      return Status(StatusCode::kInvalidArgument, "no policy '" + policy.name + "': use pick_first or round_robin");
+    balancer_ = std::move(balancer);
+    policy_ = std::move(policy);
+  }
+  if (config == nullptr || !config->retry_throttling())
+    throttle_.reset();
+  else if (throttle_)
+    throttle_->configure(*config->retry_throttling());
+  else
+    throttle_.emplace(*config->retry_throttling());
+  config_ = std::move(config);
+  return Status();
+}
+
+void ChannelImpl::on_resolved(Result<Resolution> found) {
   if (is_shut_down() || !balancer_) return;
-  if (!found) {
+  Status failure = found.status();
+  if (found && found->service_config != config_text_) {
+    auto config = found->service_config.empty() ? default_config_ : parse_config(found->service_config);
+    failure = config ? use_config(*config) : config.error();
+    if (failure.ok()) config_text_ = found->service_config;
+    // Where one held already, it goes on to hold; the endpoints are good all the same.
+    if (!failure.ok() && have_endpoints_) failure = Status();
+  }
+  if (!failure.ok()) {
     // The last good list stands.
     if (!have_endpoints_)
-      resolver_failure_ = Status(StatusCode::kUnavailable, "target '" + target_text_ + "': " + found.error().message());
+      resolver_failure_ = Status(StatusCode::kUnavailable, "target '" + target_text_ + "': " + failure.message());
     return update_state();
   }
-  have_endpoints_ = !found->empty();
+  use_endpoints(std::move(found->endpoints));
+}
+
+void ChannelImpl::use_endpoints(std::vector<Endpoint> endpoints) {
+  have_endpoints_ = !endpoints.empty();
   resolver_failure_ = have_endpoints_ ? Status()
                                       : Status(StatusCode::kUnavailable, "no endpoint is known for '" + target_text_ + "'");
   Subchannels ordered;
   std::map<std::string, std::shared_ptr<Subchannel>> next;
-  for (Endpoint& endpoint : *found) {
+  for (Endpoint& endpoint : endpoints) {
     const std::string address = endpoint.address;
     if (next.contains(address)) continue;
     std::shared_ptr<Subchannel> subchannel;
@@ -134,7 +179,7 @@ void ChannelImpl::connect() {
 
 void ChannelImpl::on_idle_timer() {
   const auto keep = shared_from_this();
-  bool busy = std::exchange(used_, false) || !pending_.empty();
+  bool busy = std::exchange(used_, false) || !pending_.empty() || !absent_.empty();
   for (const auto& [address, subchannel] : subchannels_)
     busy = busy || (subchannel->state() == ChannelState::kReady && subchannel->connection().h2().stream_count() > 0);
   if (busy) return loop_.arm(idle_timer_, later(net::Loop::now(), options_.idle_timeout));
@@ -149,35 +194,37 @@ void ChannelImpl::on_idle_timer() {
 
 // ---- calls ----
 
-bool ChannelImpl::place(ClientCallCore& call) {
+bool ChannelImpl::place(Attempt& attempt) {
+  ClientCallCore& call = attempt.call();
   if (!resolver_failure_.ok()) {
     if (call.wait_for_ready()) return false;
-    call.end(resolver_failure_);
+    attempt.refuse(resolver_failure_, true);
     return true;
   }
   if (!have_endpoints_) return false;
+  if (config_ != nullptr && !call.configured() && call.configure(config_->method(call.method().path))) return true;
   const Pick pick = balancer_->pick();
   if (pick.connection != nullptr) {
-    call.attach(*pick.connection);
+    attempt.attach(*pick.connection);
     return true;
   }
   if (!pick.failure.ok() && !call.wait_for_ready()) {
-    call.end(pick.failure);
+    attempt.refuse(pick.failure, false);
     return true;
   }
   return false;
 }
 
-void ChannelImpl::start_call(ClientCallCore& call) {
-  if (is_shut_down()) return call.end(shutdown_status());
+void ChannelImpl::start(Attempt& attempt) {
+  if (is_shut_down()) return attempt.refuse(shutdown_status(), true);
   used_ = true;
   if (!idle_timer_.armed() && options_.idle_timeout != kNever)
     loop_.arm(idle_timer_, later(net::Loop::now(), options_.idle_timeout));
   start_resolving();
-  if (place(call)) return;
+  if (place(attempt)) return;
   if (pending_.size() >= limits::kPendingCallsMax)
-    return call.end(Status(StatusCode::kResourceExhausted, "too many calls wait for a connection"));
-  pending_.push_back(&call);
+    return attempt.refuse(Status(StatusCode::kResourceExhausted, "too many calls wait for a connection"), true);
+  pending_.push_back(&attempt);
   if (have_endpoints_) balancer_->exit_idle();
 }
 
@@ -188,12 +235,12 @@ void ChannelImpl::try_pending() {
   again_ = true;
   if (retrying_ != nullptr) return;
   while (std::exchange(again_, false)) {
-    std::vector<ClientCallCore*> calls;
+    std::vector<Attempt*> calls;
     calls.swap(pending_);
     retrying_ = &calls;
     // A call that ends may make others end or begin: those are in `calls` or in pending_ while this runs.
     for (std::size_t i = 0; i < calls.size(); ++i) {
-      ClientCallCore* call = std::exchange(calls[i], nullptr);
+      Attempt* call = std::exchange(calls[i], nullptr);
       if (call != nullptr && !place(*call)) pending_.push_back(call);
     }
     retrying_ = nullptr;
@@ -201,10 +248,14 @@ void ChannelImpl::try_pending() {
   if (!pending_.empty() && have_endpoints_ && !is_shut_down()) balancer_->exit_idle();
 }
 
-void ChannelImpl::forget(ClientCallCore& call) {
-  std::erase(pending_, &call);
-  if (retrying_ != nullptr) std::replace(retrying_->begin(), retrying_->end(), &call, static_cast<ClientCallCore*>(nullptr));
+void ChannelImpl::forget(Attempt& attempt) {
+  std::erase(pending_, &attempt);
+  if (retrying_ != nullptr)
+    std::replace(retrying_->begin(), retrying_->end(), &attempt, static_cast<Attempt*>(nullptr));
+  std::erase_if(absent_, [&](Attempt* each) { return each == &attempt; });
 }
+
+void ChannelImpl::add_absent(ClientCallCore& call) { absent_.push_back(&call); }
 
 std::string ChannelImpl::why_waiting() const {
   std::string text = "the deadline passed while waiting for a connection to '" + target_text_ + "'";
@@ -224,12 +275,13 @@ void ChannelImpl::shutdown() {
     self->resolver_.reset();
     const Status why(StatusCode::kCancelled, "the channel was shut down");
     for (auto& [address, subchannel] : std::exchange(self->subchannels_, {})) subchannel->shutdown(why);
-    std::vector<ClientCallCore*> calls;
+    std::vector<Attempt*> calls;
     calls.swap(self->pending_);
     self->retrying_ = &calls;
     for (std::size_t i = 0; i < calls.size(); ++i)
-      if (calls[i] != nullptr) calls[i]->end(why);
+      if (calls[i] != nullptr) calls[i]->call().end(why);
     self->retrying_ = nullptr;
+    while (!self->absent_.empty()) self->absent_.back()->end(why);
     self->balancer_.reset();
   });
 }

@@ -12,8 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "rpc/attempt.h"
 #include "rpc/balancer.h"
+#include "rpc/retry.h"
 #include "rpc/runtime_impl.h"
+#include "rpc/service_config.h"
 #include "rpc/subchannel.h"
 
 namespace minigrpc::rpc {
@@ -39,23 +42,29 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   void shutdown();
 
   // ---- its loop ----
-  // Finds a connection for `call`, now or later, or ends it.
-  void start_call(ClientCallCore& call);
-  // `call` has ended, wherever it was.
-  void forget(ClientCallCore& call);
+  // Finds a connection for `attempt`, now or later, or refuses it.
+  void start(Attempt& attempt);
+  // `attempt` has ended, wherever it was.
+  void forget(Attempt& attempt);
+  // `call` is neither here nor on a connection for a while: it has to hear of the channel's end, until forget().
+  void add_absent(ClientCallCore& call);
+  std::optional<RetryThrottle>& throttle() { return throttle_; }
   // What a call that waited in vain is told.
   std::string why_waiting() const;
   bool is_shut_down() const { return state() == ChannelState::kShutdown; }
 
  private:
   void start_resolving();
-  void on_resolved(Result<std::vector<Endpoint>> found);
+  void on_resolved(Result<Resolution> found);
+  Result<std::shared_ptr<const ServiceConfig>> parse_config(const std::string& json) const;
+  Status use_config(std::shared_ptr<const ServiceConfig> config);
+  void use_endpoints(std::vector<Endpoint> endpoints);
   void on_subchannel_changed(Subchannel& subchannel);
   void update_state();
   void try_pending();
   void on_idle_timer();
   // True: the call found its place or its end.
-  bool place(ClientCallCore& call);
+  bool place(Attempt& attempt);
   Status shutdown_status() const { return Status(StatusCode::kUnavailable, "the channel is shut down"); }
 
   Runtime& runtime_;
@@ -70,12 +79,18 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   bool resolving_ = false;
   std::unique_ptr<Resolver> resolver_;
   bool have_endpoints_ = false;
+  std::shared_ptr<const ServiceConfig> default_config_;  // of the options
+  std::shared_ptr<const ServiceConfig> config_;          // that holds; may be null
+  std::string config_text_;                              // of the resolver's that holds; empty = default_config_
+  PolicyConfig policy_;                                  // that balancer_ was made for
+  std::optional<RetryThrottle> throttle_;
   Status resolver_failure_;
   std::unique_ptr<Balancer> balancer_;
   Status balancer_failure_;
   std::map<std::string, std::shared_ptr<Subchannel>> subchannels_;  // by address
-  std::vector<ClientCallCore*> pending_;
-  std::vector<ClientCallCore*>* retrying_ = nullptr;  // what try_pending() or shutdown() goes through
+  std::vector<Attempt*> pending_;
+  std::vector<Attempt*>* retrying_ = nullptr;  // what try_pending() or shutdown() goes through
+  std::vector<ClientCallCore*> absent_;
   bool again_ = false;                                // try_pending() was wanted while it ran
   bool connect_wanted_ = false;
   bool used_ = false;  // a call has begun since idleness was looked at

@@ -61,9 +61,10 @@ ClientCallCore::ClientCallCore(std::shared_ptr<ChannelImpl> channel, const Metho
       loop_(channel_->loop()),
       method_(method),
       options_(std::move(options)),
-      retries_left_(limits::kTransparentRetriesMax),
+      transparent_retries_left_(limits::kTransparentRetriesMax),
       compression_(options_.compression.value_or(channel_->options().compression)),
-      inbox_(channel_->options().received_message_size_max) {
+      inbox_(channel_->options().received_message_size_max),
+      wait_for_ready_(options_.wait_for_ready.value_or(false)) {
   if (!request) return;
   half_closed_ = true;
   if (*request) {
@@ -123,12 +124,12 @@ void ClientCallCore::begin(const TaskContext& context) {
   begun_ = true;
   if (!status_.ok()) return end(std::move(status_));
   deadline_ = context.deadline();
-  const TimePoint now = net::Loop::now();
+  begun_at_ = net::Loop::now();
   if (options_.timeout) {
     const auto timeout = std::chrono::duration_cast<TimePoint::duration>(*options_.timeout);
-    if (timeout < TimePoint::max() - now) deadline_ = std::min(deadline_, now + timeout);
+    if (timeout < TimePoint::max() - begun_at_) deadline_ = std::min(deadline_, begun_at_ + timeout);
   }
-  if (deadline_ <= now)
+  if (deadline_ <= begun_at_)
     return end(Status(StatusCode::kDeadlineExceeded, "the deadline had passed before the call began"));
   HeaderList check;
   if (Status legal = check.add_metadata(options_.metadata); !legal.ok()) return end(std::move(legal));
@@ -136,7 +137,45 @@ void ClientCallCore::begin(const TaskContext& context) {
   entrusted_ = true;  // the channel or the stream holds it until the end
   retain();
   if (needs_credentials()) return ask_credentials();
-  channel_->start_call(*this);
+  channel_->start(*this);
+}
+
+bool ClientCallCore::configure(const MethodConfig* config) {
+  configured_ = true;
+  if (config == nullptr) return false;
+  const Keep keep(*this);
+  if (!options_.wait_for_ready && config->wait_for_ready) wait_for_ready_ = *config->wait_for_ready;
+  if (config->timeout) {
+    const auto timeout = std::chrono::duration_cast<TimePoint::duration>(*config->timeout);
+    if (timeout < deadline_ - begun_at_) {
+      deadline_ = begun_at_ + timeout;
+      loop_.arm(*this, deadline_);
+      if (deadline_ <= net::Loop::now())
+        return end(Status(StatusCode::kDeadlineExceeded, "the service config's timeout has passed")), true;
+    }
+  }
+  if (config->response_size_max) inbox_.lower_message_size_max(*config->response_size_max);
+  if (config->request_size_max) {
+    request_size_max_ = *config->request_size_max;
+    for (const Buffer& message : replay_)
+      if (!check_request_size(message)) return true;
+  }
+  if (config->retry) retrying_ = std::make_unique<Retrying>(*this, *config->retry);
+  const bool hedged = config->hedging && half_closed_ && replay_size_ <= limits::kRetryBufferSizeMax;
+  if (!hedged) return false;
+  hedging_ = std::make_unique<Hedging>(*this, *config->hedging);
+  channel_->add_absent(*this);
+  hedging_->begin();
+  return true;
+}
+
+// False: `message`, with its prefix, is larger than the service config permits, and the call has ended.
+bool ClientCallCore::check_request_size(const Buffer& message) {
+  const std::size_t size = message.size() - wire::kMessagePrefixSize;
+  if (size <= request_size_max_) return true;
+  end(Status(StatusCode::kResourceExhausted, "the request has " + std::to_string(size) + " bytes, " +
+                                                 std::to_string(request_size_max_) + " are permitted"));
+  return false;
 }
 
 // ---- credentials ----
@@ -173,7 +212,7 @@ class ClientCallCore::CredentialsRun {
     HeaderList check;
     if (Status legal = check.add_metadata(*answer); !legal.ok()) return call.end(std::move(legal));
     for (const Metadata::Entry& entry : *answer) call.options_.metadata.add(entry.name, entry.value);
-    call.channel_->start_call(call);
+    call.channel_->start(call);
   }
 
   ClientCallCore* call_;
@@ -201,9 +240,9 @@ void ClientCallCore::on_timer() noexcept {
              stream_ == nullptr ? channel_->why_waiting() : std::string("the deadline passed before the answer came")));
 }
 
-void ClientCallCore::attach(ClientConnection& connection) {
-  const Keep keep(*this);
+h2::Stream* ClientCallCore::open_stream(ClientConnection& connection, Attempt& user, int previous_attempts) {
   char timeout[12];
+  char previous[12];
   HeaderList fields;
   fields.add({":method", "POST"});
   fields.add({":scheme", channel_->scheme()});
@@ -217,17 +256,29 @@ void ClientCallCore::attach(ClientConnection& connection) {
     fields.add({"grpc-encoding", wire::compression_name(compression_)});
   if (deadline_ != TimePoint::max())
     fields.add({"grpc-timeout", wire::format_timeout(deadline_ - net::Loop::now(), timeout)});
+  if (previous_attempts > 0) {
+    const auto [end, error] = std::to_chars(previous, previous + sizeof previous, previous_attempts);
+    fields.add({"grpc-previous-rpc-attempts", {previous, static_cast<std::size_t>(end - previous)}});
+  }
   const Status legal = fields.add_metadata(options_.metadata);
   detail::require(legal.ok(), "metadata was checked at the call's begin");
 
   // Never END_STREAM on the headers: a request ends with a DATA frame, if an empty one (grpc: doc/PROTOCOL-HTTP2.md,
   // Requests). grpc-go waits for it.
-  h2::Stream* stream = connection.h2().submit_request(fields.views(), false, this);
-  if (stream == nullptr) return channel_->start_call(*this);  // its ids are used up: another one
+  h2::Stream* stream = connection.h2().submit_request(fields.views(), false, static_cast<StreamUser*>(&user));
+  if (stream == nullptr || options_.details == nullptr) return stream;
+  options_.details->peer = connection.address();
+  ++options_.details->attempts;
+  return stream;
+}
+
+void ClientCallCore::attach(ClientConnection& connection) {
+  const Keep keep(*this);
+  h2::Stream* stream = open_stream(connection, *this, retrying_ ? retrying_->failed : 0);
+  if (stream == nullptr) return channel_->start(*this);  // its ids are used up: another one
   connection_ = &connection;
   stream_ = stream;
-  if (options_.details != nullptr) options_.details->peer = connection.address();
-  const bool replay = replayable_ && replay_size_ <= limits::kReplaySizeMax;
+  const bool replay = replayable_ && replay_size_ <= replay_size_max();
   for (Buffer& message : replay_)
     connection.h2().send(*stream, replay ? Buffer::copy_of(message.bytes()) : std::move(message));
   if (!replay) {
@@ -242,6 +293,26 @@ void ClientCallCore::attach(ClientConnection& connection) {
   connection.touch();
 }
 
+void ClientCallCore::send_copies(ClientConnection& connection, h2::Stream& stream) {
+  for (const Buffer& message : replay_) connection.h2().send(stream, Buffer::copy_of(message.bytes()));
+  connection.h2().end(stream);
+  connection.touch();
+}
+
+void ClientCallCore::adopt(ClientConnection& connection, h2::Stream& stream) {
+  connection_ = &connection;
+  stream_ = &stream;
+  stream.user = static_cast<StreamUser*>(this);
+  channel_->forget(*this);
+  hedging_.reset();
+}
+
+void ClientCallCore::refuse(Status why, bool final) {
+  const Keep keep(*this);
+  if (!final && send_again_by_policy(why, {})) return;
+  end(std::move(why));
+}
+
 // ---- sending ----
 
 bool ClientCallCore::send(detail::SendOperation& operation) {
@@ -249,6 +320,7 @@ bool ClientCallCore::send(detail::SendOperation& operation) {
   if (operation.message) {
     wire::encode_message(*operation.message,
                          operation.options.compress ? compression_ : Compression::kIdentity);
+    if (!check_request_size(*operation.message)) return false;
     submit(*std::move(operation.message));
   }
   if (operation.options.last) half_close();
@@ -267,7 +339,7 @@ void ClientCallCore::submit(Buffer message) {
       replay_.push_back(std::move(message));
       return;
     }
-    if (replay_size_ <= limits::kReplaySizeMax) {
+    if (replay_size_ <= replay_size_max()) {
       replay_.push_back(Buffer::copy_of(message.bytes()));
     } else {
       replayable_ = false;
@@ -298,12 +370,18 @@ void ClientCallCore::on_headers(std::span<const HeaderView> fields, bool end_str
   read_headers(fields);
 }
 
+int http_status_of(std::span<const HeaderView> fields) {
+  int http_status = 0;
+  for (const HeaderView& field : fields)
+    if (field.name == ":status") std::from_chars(field.value.data(), field.value.data() + field.value.size(), http_status);
+  return http_status;
+}
+
 void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
   std::string_view content_type;
   std::string_view encoding;
-  int http_status = 0;
+  const int http_status = http_status_of(fields);
   for (const HeaderView& field : fields) {
-    if (field.name == ":status") std::from_chars(field.value.data(), field.value.data() + field.value.size(), http_status);
     if (field.name == "content-type") content_type = field.value;
     if (field.name == "grpc-encoding") encoding = field.value;
   }
@@ -312,6 +390,7 @@ void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
   headers_arrived_ = true;
   replay_.clear();
   replayable_ = false;
+  retrying_.reset();
   if (http_status != 200) {
     return end(Status(wire::status_code_from_http(http_status),
                       "the server answered with HTTP status " + std::to_string(http_status)));
@@ -339,10 +418,8 @@ void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
 }
 
 void ClientCallCore::read_trailers(std::span<const HeaderView> fields) {
-  int http_status = http_status_;
-  for (const HeaderView& field : fields)
-    if (field.name == ":status") std::from_chars(field.value.data(), field.value.data() + field.value.size(), http_status);
-  Status status = wire::status_from_trailers(fields, http_status);
+  Status status = wire::status_from_trailers(fields, headers_arrived_ ? http_status_ : http_status_of(fields));
+  if (send_again_by_policy(status, retrying_ ? pushback_of(fields) : Pushback())) return;
   if (options_.details != nullptr)
     for (const HeaderView& field : fields) receive_metadata(field, options_.details->trailers);
   if (status.ok())
@@ -436,31 +513,69 @@ void ClientCallCore::give_back_window() {
 
 // ---- the end ----
 
-bool ClientCallCore::retry(bool unseen) {
-  if (!unseen || headers_arrived_ || !replayable_ || retries_left_ == 0 || channel_->is_shut_down()) return false;
-  --retries_left_;
-  channel_->start_call(*this);
+std::size_t ClientCallCore::replay_size_max() const {
+  return retrying_ ? limits::kRetryBufferSizeMax : limits::kReplaySizeMax;
+}
+
+bool ClientCallCore::send_again_unseen(bool unseen) {
+  if (!unseen || headers_arrived_ || !replayable_ || transparent_retries_left_ == 0 || channel_->is_shut_down())
+    return false;
+  --transparent_retries_left_;
+  channel_->start(*this);
   return true;
+}
+
+bool ClientCallCore::send_again_by_policy(const Status& status, Pushback pushback) {
+  if (!retrying_ || headers_arrived_ || status.ok()) return false;
+  const RetryPolicy& policy = retrying_->policy;
+  if (!policy.retryable.contains(status.code())) return false;
+  std::optional<RetryThrottle>& throttle = channel_->throttle();
+  if (throttle) throttle->failed();
+  if (++retrying_->failed >= policy.attempts_max || !replayable_ || pushback.never || channel_->is_shut_down() ||
+      (throttle && !throttle->allows()))
+    return false;
+  const TimePoint now = net::Loop::now();
+  const std::chrono::nanoseconds pause =
+      pushback.pause ? *pushback.pause : retrying_->pauses.next(uniform_random());
+  // A failure now says more than a passed deadline later.
+  if (pause >= deadline_ - now) return false;
+  if (pushback.pause) retrying_->pauses.reset();
+  detach_stream();
+  channel_->add_absent(*this);
+  loop_.arm(retrying_->timer, now + std::chrono::duration_cast<TimePoint::duration>(pause));
+  return true;
+}
+
+void ClientCallCore::on_pause_over() {
+  const Keep keep(*this);
+  channel_->forget(*this);
+  channel_->start(*this);
+}
+
+Status ClientCallCore::status_of_reset(std::uint32_t error_code) const {
+  if (error_code == 0) return wire::status_from_trailers({}, http_status_);
+  // Some servers reset a stream whose deadline has passed, which may arrive before our own timer is seen to.
+  if (wire::status_code_from_http2_error(error_code) == StatusCode::kCancelled && net::Loop::now() >= deadline_)
+    return Status(StatusCode::kDeadlineExceeded, "the deadline passed before the answer came");
+  return Status(wire::status_code_from_http2_error(error_code),
+                "the server reset the stream: " + std::string(wire::http2_error_name(error_code)));
 }
 
 void ClientCallCore::on_closed(std::uint32_t error_code, bool unseen) {
   const Keep keep(*this);
   stream_ = nullptr;
   connection_ = nullptr;
-  if (retry(unseen)) return;
-  if (error_code == 0) return end(wire::status_from_trailers({}, http_status_));
-  // Some servers reset a stream whose deadline has passed, which may arrive before our own timer is seen to.
-  if (wire::status_code_from_http2_error(error_code) == StatusCode::kCancelled && net::Loop::now() >= deadline_)
-    return end(Status(StatusCode::kDeadlineExceeded, "the deadline passed before the answer came"));
-  end(Status(wire::status_code_from_http2_error(error_code),
-             "the server reset the stream: " + std::string(wire::http2_error_name(error_code))));
+  if (send_again_unseen(unseen)) return;
+  Status status = status_of_reset(error_code);
+  if (send_again_by_policy(status, {})) return;
+  end(std::move(status));
 }
 
 void ClientCallCore::on_connection_lost(const Status& why, bool unseen) {
   const Keep keep(*this);
   stream_ = nullptr;
   connection_ = nullptr;
-  if (retry(unseen)) return;
+  if (send_again_unseen(unseen) || send_again_by_policy(why, {})) return;
   end(why);
 }
 
@@ -477,8 +592,11 @@ void ClientCallCore::end(Status status) {
   if (ended()) return;
   if (armed()) loop_.disarm(*this);
   detach_stream();
+  if (retrying_) loop_.disarm(retrying_->timer);
   if (auto* asking = std::exchange(asking_, nullptr)) asking->abandon();
   channel_->forget(*this);
+  hedging_.reset();
+  if (status.ok() && channel_->throttle()) channel_->throttle()->succeeded();
   inbox_.close();
   replay_.clear();
   status_ = std::move(status);

@@ -2,7 +2,8 @@
 //
 //   first operation ─▶ begin() ─▶ channel picks a connection ─▶ attach() ─▶ events ─▶ end(status)
 //                                        ▲                          │
-//                                        └── retry: no server saw it ┘
+//                                        ├─ no server has seen it ──┤
+//                                        └─ pause ─ retryPolicy ────┘
 //
 // Reference-counted: by its handle, by what is posted, and by the channel or stream that it is with. Thread rule: the
 // channel's loop, but where it says otherwise.
@@ -11,20 +12,24 @@
 #include <minigrpc/detail/client_call.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <vector>
 
 #include "h2/connection.h"
 #include "net/loop.h"
+#include "rpc/attempt.h"
 #include "rpc/header_list.h"
+#include "rpc/hedging.h"
 #include "rpc/inbox.h"
+#include "rpc/retry.h"
 
 namespace minigrpc::rpc {
 
 class ChannelImpl;
 class ClientConnection;
 
-class ClientCallCore final : private net::Timer {
+class ClientCallCore final : public Attempt, private net::Timer {
  public:
   ClientCallCore(std::shared_ptr<ChannelImpl> channel, const MethodDescriptor& method, CallOptions options,
                  std::optional<Result<Buffer>> request);
@@ -45,19 +50,37 @@ class ClientCallCore final : private net::Timer {
   bool start(detail::HeadersOperation& operation);
 
   // ---- from the channel ----
-  bool wait_for_ready() const { return options_.wait_for_ready; }
+  ClientCallCore& call() override { return *this; }
+  const MethodDescriptor& method() const { return method_; }
+  const Metadata& metadata() const { return options_.metadata; }
+  bool wait_for_ready() const { return wait_for_ready_; }
   bool ended() const { return ended_.load(std::memory_order_relaxed); }
-  // Sends the call on `connection`.
-  void attach(ClientConnection& connection);
+  bool configured() const { return configured_; }
+  // What the service config says of its method; null: nothing. Once, before it is placed. True: the call needs no
+  // placing, since it has ended or sends its attempts by itself.
+  bool configure(const MethodConfig* config);
+  void attach(ClientConnection& connection) override;
+  void refuse(Status why, bool final) override;
   void end(Status status);
 
-  // ---- from the connection ----
-  void on_headers(std::span<const HeaderView> fields, bool end_stream);
-  void on_data(std::span<const std::byte> bytes, bool end_stream);
-  void on_writable();
-  // The stream is over; `unseen`: no server can have processed it.
-  void on_closed(std::uint32_t error_code, bool unseen);
-  void on_connection_lost(const Status& why, bool unseen);
+  // ---- from its connection ----
+  void on_headers(std::span<const HeaderView> fields, bool end_stream) override;
+  void on_data(std::span<const std::byte> bytes, bool end_stream) override;
+  void on_writable() override;
+  void on_closed(std::uint32_t error_code, bool unseen) override;
+  void on_connection_lost(const Status& why, bool unseen) override;
+
+  // ---- from its hedging ----
+  ChannelImpl& channel() { return *channel_; }
+  net::Loop& loop() { return loop_; }
+  // Sends the request's headers there, for `user`; null where the connection takes no stream.
+  h2::Stream* open_stream(ClientConnection& connection, Attempt& user, int previous_attempts);
+  // Sends the whole request, and keeps it.
+  void send_copies(ClientConnection& connection, h2::Stream& stream);
+  // That attempt's stream is the call's from now on.
+  void adopt(ClientConnection& connection, h2::Stream& stream);
+  // Of a stream that was closed without a status.
+  Status status_of_reset(std::uint32_t error_code) const;
 
  private:
   class Keep;
@@ -70,6 +93,7 @@ class ClientCallCore final : private net::Timer {
   void begin(const TaskContext& context);
   bool needs_credentials() const;
   void ask_credentials();
+  bool check_request_size(const Buffer& message);
   void submit(Buffer message);
   void half_close();
   void on_timer() noexcept override;
@@ -80,7 +104,11 @@ class ClientCallCore final : private net::Timer {
   bool parse(detail::ReceiveOperation& operation, wire::MessageView message);
   void read_headers(std::span<const HeaderView> fields);
   void read_trailers(std::span<const HeaderView> fields);
-  bool retry(bool unseen);
+  // True: the call is sent again, now or later.
+  bool send_again_unseen(bool unseen);
+  bool send_again_by_policy(const Status& status, Pushback pushback);
+  void on_pause_over();
+  std::size_t replay_size_max() const;
   void give_back_window();
   void detach_stream();
   void complete_all();
@@ -91,6 +119,7 @@ class ClientCallCore final : private net::Timer {
   net::Loop& loop_;
   const MethodDescriptor& method_;
   CallOptions options_;
+  TimePoint begun_at_{};
   TimePoint deadline_ = TimePoint::max();
 
   ClientConnection* connection_ = nullptr;
@@ -101,13 +130,26 @@ class ClientCallCore final : private net::Timer {
   std::size_t replay_size_ = 0;
   bool replayable_ = true;
   bool half_closed_ = false;
-  int retries_left_;
+  int transparent_retries_left_;
+  // Of a call with a retryPolicy, until an answer comes.
+  struct Retrying {
+    Retrying(ClientCallCore& call, const RetryPolicy& of) : policy(of), pauses(of), timer(call) {}
+    RetryPolicy policy;
+    RetryPauses pauses;
+    int failed = 0;
+    net::TimerOf<ClientCallCore, &ClientCallCore::on_pause_over> timer;
+  };
+  std::unique_ptr<Retrying> retrying_;
+  std::unique_ptr<Hedging> hedging_;  // of a call with a hedgingPolicy, until an answer comes
+  std::size_t request_size_max_ = std::numeric_limits<std::size_t>::max();
   const Compression compression_;  // of what we send
 
   Inbox inbox_;
   class CredentialsRun;
   CredentialsRun* asking_ = nullptr;  // the credentials' metadata is awaited
   bool begun_ = false;
+  bool configured_ = false;
+  bool wait_for_ready_ = false;
   bool entrusted_ = false;    // a reference is with the channel or the stream
   bool discarding_ = false;   // finish() waits: nobody will read
   bool headers_arrived_ = false;
@@ -122,5 +164,8 @@ class ClientCallCore final : private net::Timer {
   std::atomic<bool> ended_{false};  // status_ is final: readable from any thread after an acquiring load
   Status status_;
 };
+
+// The value of ":status"; 0 without one.
+int http_status_of(std::span<const HeaderView> fields);
 
 }  // namespace minigrpc::rpc

@@ -1,7 +1,7 @@
 #include "rpc/client_connection.h"
 
 #include "base/limits.h"
-#include "rpc/client_call.h"
+#include "rpc/attempt.h"
 #include "wire/status_mapping.h"
 
 namespace minigrpc::rpc {
@@ -89,7 +89,7 @@ void ClientConnection::process_events() {
 }
 
 void ClientConnection::process(const h2::Event& event) {
-  auto* call = event.stream != nullptr ? static_cast<ClientCallCore*>(event.stream->user) : nullptr;
+  StreamUser* call = event.stream != nullptr ? StreamUser::of(*event.stream) : nullptr;
   switch (event.kind) {
     case h2::EventKind::kHeaders:
       if (call != nullptr) call->on_headers(h2_.headers(event), event.end_stream);
@@ -241,7 +241,8 @@ void ClientConnection::close(const Status& why) {
   // The owner first: a call that may be sent again must find another connection.
   unusable(why);
   h2_.for_each_stream([&why](h2::Stream& stream) {
-    auto* call = static_cast<ClientCallCore*>(std::exchange(stream.user, nullptr));
+    StreamUser* call = StreamUser::of(stream);
+    stream.user = nullptr;
     call->on_connection_lost(why, !stream.request_sent());
   });
 }

@@ -14,7 +14,7 @@ namespace {
 class FixedResolver final : public Resolver {
  public:
   explicit FixedResolver(std::vector<Endpoint> endpoints) : endpoints_(std::move(endpoints)) {}
-  void start(Listener listener) override { listener(endpoints_); }
+  void start(Listener listener) override { listener(Resolution{.endpoints = endpoints_}); }
 
  private:
   std::vector<Endpoint> endpoints_;
@@ -68,13 +68,13 @@ class DnsResolver final : public Resolver {
       state->last = std::chrono::steady_clock::now();
       if (!state->listener) return;
       if (!found) return state->listener(std::move(found).error());
-      std::vector<Endpoint> endpoints;
+      Resolution resolution;
       for (const net::SocketAddress& address : *found) {
         Endpoint endpoint;
         endpoint.address = net::to_string(address);
-        endpoints.push_back(std::move(endpoint));
+        resolution.endpoints.push_back(std::move(endpoint));
       }
-      state->listener(std::move(endpoints));
+      state->listener(std::move(resolution));
     });
   }
 

@@ -7,6 +7,7 @@
 #include <minigrpc/buffer.h>
 #include <minigrpc/status.h>
 
+#include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
@@ -21,6 +22,11 @@ class Inbox {
   explicit Inbox(std::size_t message_size_max)
       : message_size_max_(message_size_max), reader_({.message_size_max = message_size_max}) {}
 
+  // Before anything has arrived.
+  void lower_message_size_max(std::size_t size_max) {
+    message_size_max_ = std::min(message_size_max_, size_max);
+    reader_ = wire::MessageReader({.message_size_max = message_size_max_});
+  }
   // What the peer's grpc-encoding says.
   void set_encoding(Compression encoding) { encoding_ = encoding; }
 

@@ -1,10 +1,10 @@
 #include "rpc/subchannel.h"
 
 #include <algorithm>
-#include <random>
 
 #include "net/address.h"
 #include "net/tls_handshake.h"
+#include "rpc/retry.h"
 
 namespace minigrpc::rpc {
 
@@ -52,18 +52,29 @@ void Subchannel::attempt() {
   attempted_at_ = net::Loop::now();
   attempt_deadline_ = later(attempted_at_, options_.connect_timeout);
   set_state(ChannelState::kConnecting);
+  ++attempts_;
   Result<net::Address> address = net::parse_address(endpoint_.address);
-  if (!address) return failed(Status(StatusCode::kUnavailable, address.error().message()));
+  if (!address) {
+    // Later, not here: without a pause, whoever hears of it connects again at once.
+    auto bad = std::make_shared<Status>(StatusCode::kUnavailable, address.error().message());
+    loop_.post([weak = weak_from_this(), attempt = attempts_, bad] {
+      if (const auto self = weak.lock()) self->resolved_later(*bad, attempt);
+    });
+    return;
+  }
   std::vector<net::SocketAddress> literal = net::literal_addresses(*address);
   if (!literal.empty()) return resolved(std::move(literal));
   // A name inside a registry's entry: looked up off the loop.
-  runtime_.workers().submit([weak = weak_from_this(), &loop = loop_, name = *address] {
+  runtime_.workers().submit([weak = weak_from_this(), &loop = loop_, name = *address, attempt = attempts_] {
     auto found = std::make_shared<Result<std::vector<net::SocketAddress>>>(net::resolve_address(name));
-    loop.post([weak, found] {
-      const auto self = weak.lock();
-      if (self && self->state_ == ChannelState::kConnecting) self->resolved(std::move(*found));
+    loop.post([weak, found, attempt] {
+      if (const auto self = weak.lock()) self->resolved_later(std::move(*found), attempt);
     });
   });
+}
+
+void Subchannel::resolved_later(Result<std::vector<net::SocketAddress>> addresses, std::uint64_t attempt) {
+  if (state_ == ChannelState::kConnecting && attempt == attempts_) resolved(std::move(addresses));
 }
 
 void Subchannel::resolved(Result<std::vector<net::SocketAddress>> addresses) {
@@ -127,12 +138,10 @@ void Subchannel::give_up_attempt() {
 }
 
 void Subchannel::failed(Status why) {
-  static thread_local std::minstd_rand jitter{std::random_device{}()};
   failure_ = std::move(why);
   failing_ = true;
-  const double uniform = std::uniform_real_distribution<double>(0.0, 1.0)(jitter);
   // From the attempt's beginning (connection-backoff.md): one that took long has waited already.
-  retry_at_ = attempted_at_ + std::chrono::duration_cast<TimePoint::duration>(backoff_.next(uniform));
+  retry_at_ = attempted_at_ + std::chrono::duration_cast<TimePoint::duration>(backoff_.next(uniform_random()));
   set_state(ChannelState::kTransientFailure);
 }
 

@@ -69,6 +69,8 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
 
  private:
   void attempt();
+  // Of an address that was looked up for that attempt.
+  void resolved_later(Result<std::vector<net::SocketAddress>> addresses, std::uint64_t attempt);
   void resolved(Result<std::vector<net::SocketAddress>> addresses);
   void connected(Result<net::Socket> socket);
   void use(net::Transport transport);
@@ -90,6 +92,7 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   bool failing_ = false;
   Backoff backoff_;
   ChannelKeepaliveOptions keepalive_;
+  std::uint64_t attempts_ = 0;
   TimePoint attempted_at_{};
   TimePoint retry_at_{};         // no attempt before
   TimePoint attempt_deadline_{};

@@ -1,3 +1,3 @@
-#include "discovery/json.h"
+#include "rpc/json.h"
 
 #include <boost/json/src.hpp>

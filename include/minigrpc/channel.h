@@ -13,6 +13,7 @@
 #include <minigrpc/credentials.h>
 #include <minigrpc/keepalive.h>
 #include <minigrpc/metadata.h>
+#include <minigrpc/resolver.h>
 #include <minigrpc/runtime.h>
 
 #include <chrono>
@@ -40,9 +41,12 @@ struct ChannelOptions {
   // How the service wants to be called, as gRPC's service config in JSON (docs/choosing.md): timeouts, retries, hedging,
   // the policy. One that the resolver brings takes its place. What is wrong with it shows in the first call's status.
   std::string service_config{};
-  // "pick_first" or "round_robin", unless a service config names a policy; empty = what the resolver suggests
-  // (round_robin for etcd://, else pick_first).
+  // "pick_first", "round_robin", "weighted_round_robin", "least_request", "ring_hash", or one of your own
+  // (minigrpc/balancer.h), unless a service config names a policy; empty = what the resolver suggests (round_robin for
+  // etcd://, else pick_first).
   std::string policy{};
+  // Finds the endpoints instead of the resolver that the target's scheme names; fixed_endpoints() is one.
+  ResolverFactory resolver{};
   // What servers see as :authority; empty = from the target.
   std::string authority{};
   // Put in front of minigrpc's own user-agent.

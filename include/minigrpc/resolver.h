@@ -7,6 +7,7 @@
 //   add_resolver(runtime, "consul", [](Runtime& runtime, const Target& target) { … });
 #pragma once
 
+#include <minigrpc/keepalive.h>
 #include <minigrpc/runtime.h>
 
 #include <functional>
@@ -29,8 +30,8 @@ Result<Target> parse_target(std::string_view text);
 // One address at which a service is served.
 struct Endpoint {
   std::string address;  // "10.0.0.1:5051", "[::1]:5051", "unix:/run/x.sock", "in-process:x"
-  std::uint32_t weight = 1;
-  std::vector<std::pair<std::string, std::string>> attributes;  // zone, version … as the registry has them
+  std::uint32_t weight = 1;  // its share of the calls, for policies that go by weights
+  std::vector<std::pair<std::string, std::string>> attributes{};  // zone, version … as the registry has them
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
@@ -59,6 +60,18 @@ class Resolver {
 };
 
 using ResolverFactory = std::function<Result<std::unique_ptr<Resolver>>(Runtime&, const Target&)>;
+
+// These endpoints and no others: ChannelOptions{.resolver = fixed_endpoints({{.address = "10.0.0.1:5051"}, …})}.
+ResolverFactory fixed_endpoints(std::vector<Endpoint> endpoints);
+
+struct DnsOptions {
+  // A name is looked up again after so long; kNever.
+  std::chrono::milliseconds period = std::chrono::minutes(1);
+  // And when an endpoint failed, but never sooner after the last time than this.
+  std::chrono::milliseconds pause_min = std::chrono::seconds(5);
+};
+// What "dns" means at first, with the defaults: add_resolver(runtime, "dns", dns_resolver({.period = 10s})).
+ResolverFactory dns_resolver(DnsOptions options);
 
 // From now on `scheme` means this factory for every channel made on `runtime`. From any thread.
 void add_resolver(Runtime& runtime, std::string scheme, ResolverFactory factory);

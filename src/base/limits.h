@@ -85,9 +85,6 @@ inline constexpr std::size_t kAnnouncedSizeBelievedMax = 8u << 20;
 // libzstd decides. 8 MiB is what RFC 8878 (3.1.1.1.2) asks every decoder to have.
 inline constexpr int kZstdWindowLogMax = 23;
 
-// Between two lookups of a name by one channel: a name server under a reconnect storm.
-inline constexpr std::chrono::seconds kDnsRefreshPause{5};
-
 // Bytes of sent messages that a call keeps, to send them again where no server has seen them.
 inline constexpr std::size_t kReplaySizeMax = 16u << 10;
 // The same for a call with a retryPolicy or a hedgingPolicy: memory of many large calls that wait for their answers.

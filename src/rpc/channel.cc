@@ -43,7 +43,8 @@ void ChannelImpl::start_resolving() {
     update_state();
   };
   if (!target_) return fail(target_.error());
-  Result<ResolverFactory> factory = runtime_.impl().find_resolver(target_->scheme);
+  Result<ResolverFactory> factory =
+      options_.resolver ? options_.resolver : runtime_.impl().find_resolver(target_->scheme);
   if (!factory) return fail(std::move(factory).error());
   Result<std::unique_ptr<Resolver>> resolver = (*factory)(runtime_, *target_);
   if (!resolver) return fail(std::move(resolver).error());
@@ -66,7 +67,8 @@ void ChannelImpl::start_resolving() {
 }
 
 Result<std::shared_ptr<const ServiceConfig>> ChannelImpl::parse_config(const std::string& json) const {
-  Result<ServiceConfig> config = ServiceConfig::parse(json, knows_balancer);
+  Result<ServiceConfig> config = ServiceConfig::parse(
+      json, [this](std::string_view policy) { return runtime_.impl().find_balancer(policy) != nullptr; });
   if (!config) return Status(config.error().code(), "service config: " + config.error().message());
   return std::make_shared<const ServiceConfig>(*std::move(config));
 }
@@ -78,10 +80,13 @@ Status ChannelImpl::use_config(std::shared_ptr<const ServiceConfig> config) {
   else
     policy.name = options_.policy.empty() ? std::string(resolver_->default_policy()) : options_.policy;
   if (!balancer_ || policy != policy_) {
-    std::unique_ptr<Balancer> balancer = make_balancer(policy.name, loop_);
+    const BalancerFactory factory = runtime_.impl().find_balancer(policy.name);
+    if (!factory) return Status(StatusCode::kInvalidArgument, "no policy '" + policy.name + "' was added to the runtime");
+    Result<std::unique_ptr<Balancer>> balancer = factory(*this, policy.json);
     if (!balancer)
-      return Status(StatusCode::kInvalidArgument, "no policy '" + policy.name + "': use pick_first or round_robin");
-    balancer_ = std::move(balancer);
+      return Status(balancer.error().code(), "service config: " + policy.path + "." + balancer.error().message());
+    loop_.disarm(balancer_timer_);
+    balancer_ = *std::move(balancer);
     policy_ = std::move(policy);
   }
   if (config == nullptr || !config->retry_throttling())
@@ -91,6 +96,7 @@ Status ChannelImpl::use_config(std::shared_ptr<const ServiceConfig> config) {
   else
     throttle_.emplace(*config->retry_throttling());
   config_ = std::move(config);
+  configure_outliers();
   return Status();
 }
 
@@ -118,18 +124,20 @@ void ChannelImpl::use_endpoints(std::vector<Endpoint> endpoints) {
   resolver_failure_ = have_endpoints_ ? Status()
                                       : Status(StatusCode::kUnavailable, "no endpoint is known for '" + target_text_ + "'");
   Subchannels ordered;
-  std::map<std::string, std::shared_ptr<Subchannel>> next;
+  std::map<std::string, std::shared_ptr<SubchannelImpl>> next;
   for (Endpoint& endpoint : endpoints) {
     const std::string address = endpoint.address;
     if (next.contains(address)) continue;
-    std::shared_ptr<Subchannel> subchannel;
+    std::shared_ptr<SubchannelImpl> subchannel;
     if (const auto known = subchannels_.find(address); known != subchannels_.end()) {
       subchannel = known->second;
       subchannel->set_endpoint(std::move(endpoint));
     } else {
-      subchannel = std::make_shared<Subchannel>(runtime_.impl(), loop_, options_, server_name_, std::move(endpoint),
-                                                [this](Subchannel& changed) { on_subchannel_changed(changed); });
+      subchannel = std::make_shared<SubchannelImpl>(
+          runtime_.impl(), loop_, options_, server_name_, std::move(endpoint),
+          [this](SubchannelImpl& changed) { on_subchannel_changed(changed); });
     }
+    configure(*subchannel);
     next.emplace(address, subchannel);
     ordered.push_back(std::move(subchannel));
   }
@@ -141,10 +149,56 @@ void ChannelImpl::use_endpoints(std::vector<Endpoint> endpoints) {
   update_state();
 }
 
+// ---- what is asked of endpoints ----
+
+void ChannelImpl::configure(SubchannelImpl& subchannel) {
+  // A connection chosen once is not given up for another: pick_first asks for no one's health (gRPC A17).
+  std::optional<HealthWatch::Request> health;
+  if (config_ != nullptr && config_->health_service() && policy_.name != "pick_first")
+    health = {.service = *config_->health_service(),
+              .authority = authority_,
+              .scheme = std::string(scheme()),
+              .user_agent = user_agent_};
+  subchannel.check_health(std::move(health));
+  subchannel.tally().wants_load = balancer_->wants_load_reports();
+  if (!outliers_) subchannel.set_ejected(false);
+}
+
+void ChannelImpl::configure_outliers() {
+  const bool wanted = config_ != nullptr && config_->outliers() && policy_.name != "pick_first";
+  if (!wanted) {
+    loop_.disarm(outlier_timer_);
+    outliers_.reset();
+    return;
+  }
+  if (outliers_ && outliers_->options() == *config_->outliers()) return;
+  outliers_.emplace(*config_->outliers());
+  on_outlier_timer();
+}
+
+void ChannelImpl::on_outlier_timer() {
+  const auto keep = shared_from_this();
+  const TimePoint time = now();
+  loop_.arm(outlier_timer_, time + std::chrono::duration_cast<TimePoint::duration>(outliers_->options().interval));
+  std::map<std::string, CallTally> tallies;
+  for (const auto& [address, subchannel] : subchannels_) tallies.emplace(address, subchannel->tally());
+  outliers_->step(time, tallies, uniform_random);
+  const auto subchannels = subchannels_;
+  for (const auto& [address, subchannel] : subchannels)
+    if (outliers_) subchannel->set_ejected(outliers_->is_ejected(address));
+}
+
+void ChannelImpl::wake_at(TimePoint time) {
+  if (time == TimePoint::max())
+    loop_.disarm(balancer_timer_);
+  else
+    loop_.arm(balancer_timer_, time);
+}
+
 // ---- connections ----
 
-void ChannelImpl::on_subchannel_changed(Subchannel& subchannel) {
-  if (is_shut_down()) return;
+void ChannelImpl::on_subchannel_changed(SubchannelImpl& subchannel) {
+  if (is_shut_down() || !balancer_) return;
   const ChannelState state = subchannel.state();
   if (resolver_ && (state == ChannelState::kTransientFailure || state == ChannelState::kIdle)) resolver_->refresh();
   balancer_->changed(subchannel);
@@ -181,12 +235,15 @@ void ChannelImpl::on_idle_timer() {
   const auto keep = shared_from_this();
   bool busy = std::exchange(used_, false) || !pending_.empty() || !absent_.empty();
   for (const auto& [address, subchannel] : subchannels_)
-    busy = busy || (subchannel->state() == ChannelState::kReady && subchannel->connection().h2().stream_count() > 0);
+    busy = busy || subchannel->calls_in_flight() > 0;
   if (busy) return loop_.arm(idle_timer_, later(net::Loop::now(), options_.idle_timeout));
   resolver_.reset();
   resolving_ = have_endpoints_ = false;
   resolver_failure_ = Status();
   balancer_.reset();
+  loop_.disarm(balancer_timer_);
+  loop_.disarm(outlier_timer_);
+  outliers_.reset();
   for (auto& [address, subchannel] : std::exchange(subchannels_, {})) subchannel->drop();
   state_.store(ChannelState::kIdle, std::memory_order_release);
   ready_.reset();
@@ -203,10 +260,18 @@ bool ChannelImpl::place(Attempt& attempt) {
   }
   if (!have_endpoints_) return false;
   if (config_ != nullptr && !call.configured() && call.configure(config_->method(call.method().path))) return true;
-  const Pick pick = balancer_->pick();
-  if (pick.connection != nullptr) {
-    attempt.attach(*pick.connection);
-    return true;
+  const CallInfo info{call.method().path, call.metadata()};
+  Pick pick = balancer_->pick(info);
+  while (pick.subchannel != nullptr) {
+    auto& subchannel = static_cast<SubchannelImpl&>(*pick.subchannel);
+    if (subchannel.usable()) {
+      attempt.attach(subchannel.connection());
+      return true;
+    }
+    // Its stream ids are used up: another connection. One that is not kReady is the balancer's mistake, and waits.
+    if (subchannel.state() != ChannelState::kReady) return false;
+    subchannel.retire();
+    pick = balancer_->pick(info);
   }
   if (!pick.failure.ok() && !call.wait_for_ready()) {
     attempt.refuse(pick.failure, false);
@@ -272,6 +337,8 @@ void ChannelImpl::shutdown() {
     self->state_.store(ChannelState::kShutdown, std::memory_order_release);
     self->ready_.reset();
     self->loop_.disarm(self->idle_timer_);
+    self->loop_.disarm(self->balancer_timer_);
+    self->loop_.disarm(self->outlier_timer_);
     self->resolver_.reset();
     const Status why(StatusCode::kCancelled, "the channel was shut down");
     for (auto& [address, subchannel] : std::exchange(self->subchannels_, {})) subchannel->shutdown(why);

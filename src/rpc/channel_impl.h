@@ -3,8 +3,7 @@
 // Thread rule: its loop, but where it says otherwise.
 #pragma once
 
-#include <minigrpc/channel.h>
-#include <minigrpc/resolver.h>
+#include <minigrpc/balancer.h>
 
 #include <atomic>
 #include <map>
@@ -13,7 +12,7 @@
 #include <vector>
 
 #include "rpc/attempt.h"
-#include "rpc/balancer.h"
+#include "rpc/outlier_detection.h"
 #include "rpc/retry.h"
 #include "rpc/runtime_impl.h"
 #include "rpc/service_config.h"
@@ -23,7 +22,7 @@ namespace minigrpc::rpc {
 
 class ClientCallCore;
 
-class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
+class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl>, private BalancerHost {
  public:
   ChannelImpl(Runtime& runtime, std::string_view target, ChannelOptions options);
   ~ChannelImpl();
@@ -59,7 +58,17 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   Result<std::shared_ptr<const ServiceConfig>> parse_config(const std::string& json) const;
   Status use_config(std::shared_ptr<const ServiceConfig> config);
   void use_endpoints(std::vector<Endpoint> endpoints);
-  void on_subchannel_changed(Subchannel& subchannel);
+  void on_subchannel_changed(SubchannelImpl& subchannel);
+  // ---- BalancerHost ----
+  TimePoint now() const override { return net::Loop::now(); }
+  double random() override { return uniform_random(); }
+  void wake_at(TimePoint time) override;
+  void changed() override { update_state(); }
+  void on_balancer_timer() { if (balancer_) balancer_->on_wake(); }
+  // What holds for subchannels under config_ and policy_: health checks, load reports, outliers.
+  void configure(SubchannelImpl& subchannel);
+  void configure_outliers();
+  void on_outlier_timer();
   void update_state();
   void try_pending();
   void on_idle_timer();
@@ -86,8 +95,10 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl> {
   std::optional<RetryThrottle> throttle_;
   Status resolver_failure_;
   std::unique_ptr<Balancer> balancer_;
-  Status balancer_failure_;
-  std::map<std::string, std::shared_ptr<Subchannel>> subchannels_;  // by address
+  net::TimerOf<ChannelImpl, &ChannelImpl::on_balancer_timer> balancer_timer_{*this};
+  std::map<std::string, std::shared_ptr<SubchannelImpl>> subchannels_;  // by address
+  std::optional<OutlierDetection> outliers_;
+  net::TimerOf<ChannelImpl, &ChannelImpl::on_outlier_timer> outlier_timer_{*this};
   std::vector<Attempt*> pending_;
   std::vector<Attempt*>* retrying_ = nullptr;  // what try_pending() or shutdown() goes through
   std::vector<ClientCallCore*> absent_;

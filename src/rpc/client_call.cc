@@ -6,6 +6,8 @@
 #include "rpc/call_credentials.h"
 #include "rpc/channel_impl.h"
 #include "rpc/client_connection.h"
+#include "rpc/load_report.h"
+#include "wire/base64.h"
 #include "wire/compression.h"
 #include "wire/message.h"
 #include "wire/status_mapping.h"
@@ -236,6 +238,7 @@ void ClientCallCore::ask_credentials() {
 
 void ClientCallCore::on_timer() noexcept {
   const Keep keep(*this);
+  if (connection_ != nullptr) connection_->tally().add(StatusCode::kDeadlineExceeded);
   end(Status(StatusCode::kDeadlineExceeded,
              stream_ == nullptr ? channel_->why_waiting() : std::string("the deadline passed before the answer came")));
 }
@@ -392,6 +395,7 @@ void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
   replayable_ = false;
   retrying_.reset();
   if (http_status != 200) {
+    connection_->tally().add(StatusCode::kUnavailable);
     return end(Status(wire::status_code_from_http(http_status),
                       "the server answered with HTTP status " + std::to_string(http_status)));
   }
@@ -417,8 +421,23 @@ void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
   complete(*std::exchange(heading_, nullptr));
 }
 
+void tally(CallTally& tally, StatusCode code, std::span<const HeaderView> trailers) {
+  tally.add(code);
+  if (!tally.wants_load) return;
+  for (const HeaderView& field : trailers) {
+    if (field.name != kLoadReportHeader) continue;
+    const auto values = wire::base64_decode_list(field.value);
+    std::optional<LoadReport> report;
+    if (values && !values->empty()) report = parse_load_report(values->front());
+    if (!report) return;
+    report->received_at = net::Loop::now();
+    tally.load = report;
+  }
+}
+
 void ClientCallCore::read_trailers(std::span<const HeaderView> fields) {
   Status status = wire::status_from_trailers(fields, headers_arrived_ ? http_status_ : http_status_of(fields));
+  tally(connection_->tally(), status.code(), fields);
   if (send_again_by_policy(status, retrying_ ? pushback_of(fields) : Pushback())) return;
   if (options_.details != nullptr)
     for (const HeaderView& field : fields) receive_metadata(field, options_.details->trailers);
@@ -563,6 +582,7 @@ Status ClientCallCore::status_of_reset(std::uint32_t error_code) const {
 
 void ClientCallCore::on_closed(std::uint32_t error_code, bool unseen) {
   const Keep keep(*this);
+  if (!unseen) connection_->tally().add(StatusCode::kUnavailable);
   stream_ = nullptr;
   connection_ = nullptr;
   if (send_again_unseen(unseen)) return;
@@ -573,6 +593,7 @@ void ClientCallCore::on_closed(std::uint32_t error_code, bool unseen) {
 
 void ClientCallCore::on_connection_lost(const Status& why, bool unseen) {
   const Keep keep(*this);
+  if (!unseen) connection_->tally().add(StatusCode::kUnavailable);
   stream_ = nullptr;
   connection_ = nullptr;
   if (send_again_unseen(unseen) || send_again_by_policy(why, {})) return;

@@ -167,5 +167,7 @@ class ClientCallCore final : public Attempt, private net::Timer {
 
 // The value of ":status"; 0 without one.
 int http_status_of(std::span<const HeaderView> fields);
+// Counts a call that ended with those trailers, and reads the load that they report where that is wanted.
+void tally(CallTally& tally, StatusCode code, std::span<const HeaderView> trailers);
 
 }  // namespace minigrpc::rpc

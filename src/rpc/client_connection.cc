@@ -19,7 +19,7 @@ std::string_view other_protocol(std::span<const std::byte> bytes) {
 }  // namespace
 
 ClientConnection::ClientConnection(net::Loop& loop, net::Transport transport, std::string address,
-                                   const ChannelKeepaliveOptions& keepalive)
+                                   const ChannelKeepaliveOptions& keepalive, std::shared_ptr<CallTally> tally)
     : loop_(loop),
       transport_(std::move(transport)),
       h2_(h2::Role::kClient, {.concurrent_streams_max = 0,
@@ -27,6 +27,7 @@ ClientConnection::ClientConnection(net::Loop& loop, net::Transport transport, st
                               .connection_window_size = limits::kConnectionWindowSize,
                               .header_list_size_max = limits::kHeaderListSizeMax}),
       address_(std::move(address)),
+      tally_(std::move(tally)),
       keepalive_(keepalive.time, keepalive.timeout, net::Loop::now()),
       keepalive_without_calls_(keepalive.without_calls) {}
 

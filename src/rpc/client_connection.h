@@ -10,6 +10,7 @@
 #include "h2/bdp_estimator.h"
 #include "h2/connection.h"
 #include "net/transport.h"
+#include "rpc/call_tally.h"
 #include "rpc/keepalive.h"
 
 namespace minigrpc::rpc {
@@ -32,8 +33,9 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
     virtual ~Owner() = default;
   };
 
+  // `tally` is where its calls count.
   ClientConnection(net::Loop& loop, net::Transport transport, std::string address,
-                   const ChannelKeepaliveOptions& keepalive);
+                   const ChannelKeepaliveOptions& keepalive, std::shared_ptr<CallTally> tally);
   ~ClientConnection() override;
 
   // `owner` is borrowed until on_unusable() or disown().
@@ -46,6 +48,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
 
   h2::Connection& h2() { return h2_; }
   const std::string& address() const { return address_; }
+  CallTally& tally() { return *tally_; }
   bool usable() const { return !closed_ && !draining_ && h2_.accepts_requests(); }
   void touch() {
     if (!in_turn_) loop_.flush_later(*this);
@@ -72,6 +75,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   net::Transport transport_;
   h2::Connection h2_;
   const std::string address_;
+  const std::shared_ptr<CallTally> tally_;
   std::string going_away_;  // what the server's GOAWAY said
   Owner* owner_ = nullptr;
   bool in_turn_ = false;

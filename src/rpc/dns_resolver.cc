@@ -1,12 +1,15 @@
 #include "rpc/dns_resolver.h"
 
-#include <atomic>
+#include <minigrpc/keepalive.h>
 
-#include "base/limits.h"
 #include "net/address.h"
+#include "net/loop.h"
+#include "rpc/keepalive.h"
 #include "rpc/runtime_impl.h"
 
-namespace minigrpc::rpc {
+namespace minigrpc {
+
+namespace rpc {
 
 namespace {
 
@@ -20,66 +23,57 @@ class FixedResolver final : public Resolver {
   std::vector<Endpoint> endpoints_;
 };
 
-// Looks the name up on a worker thread, at the start and whenever an endpoint failed, but not more often than the
-// pause allows.
+// Looks the name up on a worker thread: at the start, after each period, and when an endpoint failed.
 class DnsResolver final : public Resolver {
  public:
-  DnsResolver(RuntimeImpl& runtime, net::Address address)
-      : runtime_(runtime), state_(std::make_shared<State>()) {
-    state_->address = std::move(address);
-  }
+  DnsResolver(Runtime& runtime, net::Address address, DnsOptions options)
+      : state_(std::make_shared<State>(runtime, std::move(address), options)), scope_(runtime) {}
   ~DnsResolver() override {
     std::lock_guard lock(state_->mutex);
     state_->listener = nullptr;
   }
   void start(Listener listener) override {
-    {
-      std::lock_guard lock(state_->mutex);
-      state_->listener = std::move(listener);
-    }
-    look_up();
+    state_->listener = std::move(listener);
+    scope_.spawn(run(state_));
   }
-  void refresh() override {
-    std::unique_lock lock(state_->mutex);
-    if (std::chrono::steady_clock::now() - state_->last < limits::kDnsRefreshPause) return;
-    lock.unlock();
-    look_up();
-  }
+  void refresh() override { state_->wanted.set(); }
 
  private:
   struct State {
-    net::Address address;
+    State(Runtime& on, net::Address name, DnsOptions how) : runtime(on), address(std::move(name)), options(how) {}
+    Runtime& runtime;
+    const net::Address address;
+    const DnsOptions options;
+    AsyncEvent wanted;
     std::mutex mutex;  // held while the listener runs, so that the destructor waits for it
     Listener listener;
-    TimePoint last{};
-    bool running = false;
   };
 
-  void look_up() {
-    {
-      std::lock_guard lock(state_->mutex);
-      if (state_->running) return;
-      state_->running = true;
+  static Task<void> run(std::shared_ptr<State> state) {
+    const TaskContext& context = co_await current_context();
+    while (!context.cancelled()) {
+      const State* const name = state.get();
+      auto looking = state->runtime.blocking([name] { return net::resolve_address(name->address); });
+      Result<std::vector<net::SocketAddress>> found = co_await looking;
+      tell(*state, std::move(found));
+      const TimePoint looked_at = net::Loop::now();
+      const bool failed = co_await state->wanted.wait_until(state->runtime, later(looked_at, state->options.period));
+      if (failed) co_await state->runtime.sleep_until(later(looked_at, state->options.pause_min));
+      state->wanted.reset();
     }
-    runtime_.workers().submit([state = state_] {
-      Result<std::vector<net::SocketAddress>> found = net::resolve_address(state->address);
-      std::lock_guard lock(state->mutex);
-      state->running = false;
-      state->last = std::chrono::steady_clock::now();
-      if (!state->listener) return;
-      if (!found) return state->listener(std::move(found).error());
-      Resolution resolution;
-      for (const net::SocketAddress& address : *found) {
-        Endpoint endpoint;
-        endpoint.address = net::to_string(address);
-        resolution.endpoints.push_back(std::move(endpoint));
-      }
-      state->listener(std::move(resolution));
-    });
   }
 
-  RuntimeImpl& runtime_;
-  std::shared_ptr<State> state_;
+  static void tell(State& state, Result<std::vector<net::SocketAddress>> found) {
+    std::lock_guard lock(state.mutex);
+    if (!state.listener) return;
+    if (!found) return state.listener(std::move(found).error());
+    Resolution resolution;
+    for (const net::SocketAddress& address : *found) resolution.endpoints.push_back({.address = net::to_string(address)});
+    state.listener(std::move(resolution));
+  }
+
+  const std::shared_ptr<State> state_;
+  TaskScope scope_;
 };
 
 std::vector<std::string> split(std::string_view list) {
@@ -99,14 +93,12 @@ Result<std::unique_ptr<Resolver>> fixed(const std::vector<std::string>& addresse
     if (!address) return std::move(address).error();
     if (net::literal_addresses(*address).empty())
       return Status(StatusCode::kInvalidArgument, "'" + text + "' is not an address");
-    Endpoint endpoint;
-    endpoint.address = text;
-    endpoints.push_back(std::move(endpoint));
+    endpoints.push_back({.address = text});
   }
   return std::unique_ptr<Resolver>(std::make_unique<FixedResolver>(std::move(endpoints)));
 }
 
-Result<std::unique_ptr<Resolver>> make_dns(Runtime& runtime, const Target& target) {
+Result<std::unique_ptr<Resolver>> make_dns(Runtime& runtime, const Target& target, DnsOptions options) {
   if (!target.authority.empty())
     return Status(StatusCode::kInvalidArgument, "a dns target with a server of its own (//" + target.authority +
                                                     "/) is not supported: use dns:///host:port");
@@ -114,13 +106,13 @@ Result<std::unique_ptr<Resolver>> make_dns(Runtime& runtime, const Target& targe
   if (!address) return std::move(address).error();
   if (!net::literal_addresses(*address).empty() && !address->host.empty()) return fixed({target.path});
   if (address->host.empty()) address->host = "localhost";
-  return std::unique_ptr<Resolver>(std::make_unique<DnsResolver>(runtime.impl(), *std::move(address)));
+  return std::unique_ptr<Resolver>(std::make_unique<DnsResolver>(runtime, *std::move(address), options));
 }
 
 }  // namespace
 
 void add_builtin_resolvers(RuntimeImpl& runtime) {
-  runtime.add_resolver("dns", make_dns);
+  runtime.add_resolver("dns", dns_resolver({}));
   const ResolverFactory literal = [](Runtime&, const Target& target) { return fixed(split(target.path)); };
   runtime.add_resolver("ipv4", literal);
   runtime.add_resolver("ipv6", literal);
@@ -131,4 +123,16 @@ void add_builtin_resolvers(RuntimeImpl& runtime) {
   }
 }
 
-}  // namespace minigrpc::rpc
+}  // namespace rpc
+
+ResolverFactory fixed_endpoints(std::vector<Endpoint> endpoints) {
+  return [endpoints = std::move(endpoints)](Runtime&, const Target&) -> Result<std::unique_ptr<Resolver>> {
+    return std::unique_ptr<Resolver>(std::make_unique<rpc::FixedResolver>(endpoints));
+  };
+}
+
+ResolverFactory dns_resolver(DnsOptions options) {
+  return [options](Runtime& runtime, const Target& target) { return rpc::make_dns(runtime, target, options); };
+}
+
+}  // namespace minigrpc

@@ -39,6 +39,7 @@ class Hedging::One final : public Attempt {
     if (!end_stream) return hedging_.won(*this, fields, end_stream);
     Status status = wire::status_from_trailers(fields, http_status_of(fields));
     if (status.ok() || !hedging_.policy_.non_fatal.contains(status.code())) return hedging_.won(*this, fields, end_stream);
+    tally(connection_->tally(), status.code(), fields);
     hedging_.lost(*this, std::move(status), pushback_of(fields));
   }
   void on_data(std::span<const std::byte>, bool) override {
@@ -48,11 +49,13 @@ class Hedging::One final : public Attempt {
   void on_closed(std::uint32_t error_code, bool unseen) override {
     stream_ = nullptr;
     if (again(unseen)) return;
+    connection_->tally().add(StatusCode::kUnavailable);
     hedging_.lost(*this, hedging_.call_.status_of_reset(error_code), {});
   }
   void on_connection_lost(const Status& why, bool unseen) override {
     stream_ = nullptr;
     if (again(unseen)) return;
+    connection_->tally().add(StatusCode::kUnavailable);
     hedging_.lost(*this, why, {});
   }
 

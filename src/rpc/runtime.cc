@@ -2,6 +2,7 @@
 
 #include "net/signals.h"
 #include "rpc/dns_resolver.h"
+#include "rpc/policies.h"
 #include "rpc/runtime_impl.h"
 
 namespace minigrpc {
@@ -53,6 +54,7 @@ RuntimeImpl::RuntimeImpl(const RuntimeOptions& options) : workers_(options.block
   unsigned count = options.loops != 0 ? options.loops : std::thread::hardware_concurrency();
   for (unsigned i = 0; i < std::max(count, 1u); ++i) loops_.push_back(std::make_unique<net::Loop>());
   add_builtin_resolvers(*this);
+  add_builtin_balancers(*this);
 }
 
 // What was posted last runs here, on no thread but this one: it holds calls, connections and tasks, which would stay
@@ -94,19 +96,34 @@ net::Loop& RuntimeImpl::here_or_next() {
 }
 
 void RuntimeImpl::add_resolver(std::string scheme, ResolverFactory factory) {
-  std::lock_guard lock(resolvers_mutex_);
+  std::lock_guard lock(registry_mutex_);
   resolvers_[std::move(scheme)] = std::move(factory);
 }
 
 Result<ResolverFactory> RuntimeImpl::find_resolver(const std::string& scheme) {
-  std::lock_guard lock(resolvers_mutex_);
+  std::lock_guard lock(registry_mutex_);
   const auto found = resolvers_.find(scheme);
   if (found != resolvers_.end()) return found->second;
   std::string hint = scheme == "etcd" ? ": call minigrpc::discovery::install(runtime) first" : "";
   return Status(StatusCode::kInvalidArgument, "no resolver for the scheme '" + scheme + "'" + hint);
 }
 
+void RuntimeImpl::add_balancer(std::string policy, BalancerFactory factory) {
+  std::lock_guard lock(registry_mutex_);
+  balancers_[std::move(policy)] = std::move(factory);
+}
+
+BalancerFactory RuntimeImpl::find_balancer(std::string_view policy) {
+  std::lock_guard lock(registry_mutex_);
+  const auto found = balancers_.find(policy);
+  return found == balancers_.end() ? nullptr : found->second;
+}
+
 }  // namespace rpc
+
+void add_balancer(Runtime& runtime, std::string policy, BalancerFactory factory) {
+  runtime.impl().add_balancer(std::move(policy), std::move(factory));
+}
 
 void add_resolver(Runtime& runtime, std::string scheme, ResolverFactory factory) {
   runtime.impl().add_resolver(std::move(scheme), std::move(factory));

@@ -1,8 +1,9 @@
-// RuntimeImpl: the event loops, the worker threads and the resolvers of one Runtime.
+// RuntimeImpl: the event loops, the worker threads, the resolvers and the policies of one Runtime.
 //
 // Thread rule: any thread.
 #pragma once
 
+#include <minigrpc/balancer.h>
 #include <minigrpc/resolver.h>
 #include <minigrpc/runtime.h>
 
@@ -60,6 +61,9 @@ class RuntimeImpl {
   void add_resolver(std::string scheme, ResolverFactory factory);
   // INVALID_ARGUMENT for a scheme that nobody added.
   Result<ResolverFactory> find_resolver(const std::string& scheme);
+  void add_balancer(std::string policy, BalancerFactory factory);
+  // Null for a policy that nobody added.
+  BalancerFactory find_balancer(std::string_view policy);
 
  private:
   std::vector<std::unique_ptr<net::Loop>> loops_;
@@ -68,8 +72,9 @@ class RuntimeImpl {
   std::mutex left_scopes_mutex_;
   std::condition_variable left_scopes_changed_;
   std::size_t left_scopes_ = 0;
-  std::mutex resolvers_mutex_;
+  std::mutex registry_mutex_;
   std::map<std::string, ResolverFactory> resolvers_;
+  std::map<std::string, BalancerFactory, std::less<>> balancers_;
 };
 
 }  // namespace minigrpc::rpc

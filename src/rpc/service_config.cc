@@ -107,9 +107,44 @@ RetryThrottling parse_throttling(const JsonField& field) {
   return throttling;
 }
 
-}  // namespace
+OutlierOptions parse_outliers(const JsonField& field) {
+  OutlierOptions options;
+  const auto read_duration = [](const JsonField& duration, std::chrono::nanoseconds& into) {
+    if (duration.present()) into = positive_duration(duration);
+  };
+  const auto read_number = [](const JsonField& number, int& into, JsonField::IntegerBounds bounds) {
+    if (number.present()) into = static_cast<int>(number.integer(bounds));
+  };
+  constexpr JsonField::IntegerBounds kPercent{.min = 0, .max = 100};
+  constexpr JsonField::IntegerBounds kCount{.min = 0, .max = 1'000'000'000};
+  read_duration(field.member("interval"), options.interval);
+  read_duration(field.member("baseEjectionTime"), options.base_ejection_time);
+  read_duration(field.member("maxEjectionTime"), options.ejection_time_max);
+  read_number(field.member("maxEjectionPercent"), options.ejected_percent_max, kPercent);
+  if (const JsonField rate = field.member("successRateEjection"); rate.present()) {
+    OutlierOptions::SuccessRate& into = options.success_rate.emplace();
+    read_number(rate.member("stdevFactor"), into.stdev_factor_milli, kCount);
+    read_number(rate.member("enforcementPercentage"), into.enforcement_percent, kPercent);
+    read_number(rate.member("minimumHosts"), into.hosts_min, kCount);
+    read_number(rate.member("requestVolume"), into.requests_min, kCount);
+  }
+  if (const JsonField failures = field.member("failurePercentageEjection"); failures.present()) {
+    OutlierOptions::FailurePercentage& into = options.failure_percentage.emplace();
+    read_number(failures.member("threshold"), into.threshold_percent, kPercent);
+    read_number(failures.member("enforcementPercentage"), into.enforcement_percent, kPercent);
+    read_number(failures.member("minimumHosts"), into.hosts_min, kCount);
+    read_number(failures.member("requestVolume"), into.requests_min, kCount);
+  }
+  return options;
+}
 
-std::optional<PolicyConfig> first_known_policy(const JsonField& list, const ServiceConfig::KnowsPolicy& knows_policy) {
+bool is_outlier_detection(std::string_view name) {
+  return name == "outlier_detection" || name == "outlier_detection_experimental";
+}
+
+// The first entry whose policy is known. An outlier detection is none itself: it goes around its child.
+std::optional<PolicyConfig> first_known_policy(const JsonField& list, const ServiceConfig::KnowsPolicy& knows_policy,
+                                               std::optional<OutlierOptions>& outliers) {
   std::string seen;
   for (const JsonField& item : list.items()) {
     const std::vector<JsonField> policies = item.members();
@@ -118,12 +153,18 @@ std::optional<PolicyConfig> first_known_policy(const JsonField& list, const Serv
       return std::nullopt;
     }
     const std::string name(policies.front().name());
+    if (is_outlier_detection(name) && !outliers) {
+      outliers = parse_outliers(policies.front());
+      return first_known_policy(policies.front().required("childPolicy"), knows_policy, outliers);
+    }
     if (knows_policy(name)) return PolicyConfig{name, policies.front().json(), policies.front().path()};
     seen += (seen.empty() ? "" : ", ") + name;
   }
   if (list.present()) list.fail(seen.empty() ? "names no policy" : "no policy in it is known: " + seen);
   return std::nullopt;
 }
+
+}  // namespace
 
 class ServiceConfigParser {
  public:
@@ -149,7 +190,7 @@ class ServiceConfigParser {
     if (const JsonField field = root.member("retryThrottling"); field.present())
       config.retry_throttling_ = parse_throttling(field);
     if (const JsonField list = root.member("loadBalancingConfig"); list.present()) {
-      config.policy_ = first_known_policy(list, knows_policy);
+      config.policy_ = first_known_policy(list, knows_policy, config.outliers_);
     } else if (const JsonField old = root.member("loadBalancingPolicy"); old.present()) {
       config.policy_ = PolicyConfig{old.text(), "{}", old.path()};
       if (!knows_policy(config.policy_->name)) old.fail("is not known: " + old.json());

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "rpc/outlier_detection.h"
+
 namespace minigrpc::rpc {
 
 // A set of status codes.
@@ -76,6 +78,8 @@ class ServiceConfig {
   const MethodConfig* method(std::string_view path) const;
   const std::optional<RetryThrottling>& retry_throttling() const { return retry_throttling_; }
   const std::optional<PolicyConfig>& policy() const { return policy_; }
+  // Of an "outlier_detection" around that policy.
+  const std::optional<OutlierOptions>& outliers() const { return outliers_; }
   // The service whose health is asked for; none: no health checks.
   const std::optional<std::string>& health_service() const { return health_service_; }
 
@@ -85,13 +89,10 @@ class ServiceConfig {
   std::map<std::string, std::size_t, std::less<>> by_name_;
   std::optional<RetryThrottling> retry_throttling_;
   std::optional<PolicyConfig> policy_;
+  std::optional<OutlierOptions> outliers_;
   std::optional<std::string> health_service_;
 
   friend class ServiceConfigParser;
 };
-
-class JsonField;
-// Of a list as loadBalancingConfig is one: the first entry whose policy is known. Fails the field where none is.
-std::optional<PolicyConfig> first_known_policy(const JsonField& list, const ServiceConfig::KnowsPolicy& knows_policy);
 
 }  // namespace minigrpc::rpc

@@ -1,20 +1,12 @@
 #include "rpc/subchannel.h"
 
-#include <algorithm>
-
 #include "net/address.h"
 #include "net/tls_handshake.h"
 #include "rpc/retry.h"
 
 namespace minigrpc::rpc {
 
-std::chrono::nanoseconds Backoff::next(double uniform) {
-  const auto pause = next_ * (1.0 + options_.jitter * (2.0 * uniform - 1.0));
-  next_ = std::min<std::chrono::duration<double, std::milli>>(next_ * options_.multiplier, options_.max);
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(pause);
-}
-
-Subchannel::Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options,
+SubchannelImpl::SubchannelImpl(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options,
                        const std::string& server_name, Endpoint endpoint, Changed changed)
     : runtime_(runtime),
       loop_(loop),
@@ -25,14 +17,76 @@ Subchannel::Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptio
       backoff_(options.backoff),
       keepalive_(options.keepalive) {}
 
-Subchannel::~Subchannel() { loop_.disarm(*this); }
+SubchannelImpl::~SubchannelImpl() { loop_.disarm(*this); }
 
-void Subchannel::set_state(ChannelState state) {
+ChannelState SubchannelImpl::state() const {
+  if (state_ != ChannelState::kReady) return state_;
+  if (ejected_) return ChannelState::kTransientFailure;
+  if (!health_request_ || health_ == ServerHealth::kServing) return ChannelState::kReady;
+  return health_ == ServerHealth::kUnknown ? ChannelState::kConnecting : ChannelState::kTransientFailure;
+}
+
+void SubchannelImpl::set_state(ChannelState state) {
   state_ = state;
   if (changed_) changed_(*this);
 }
 
-void Subchannel::connect() {
+std::size_t SubchannelImpl::calls_in_flight() const {
+  if (connection_ == nullptr) return 0;
+  return connection_->h2().stream_count() - (health_watch_ && health_watch_->under_way() ? 1 : 0);
+}
+
+// ---- whether a connection that is made may be used ----
+
+void SubchannelImpl::check_health(std::optional<HealthWatch::Request> request) {
+  const bool same = request.has_value() == health_request_.has_value() &&
+                    (!request || request->service == health_request_->service);
+  if (same) return;
+  const ChannelState before = state();
+  health_request_ = std::move(request);
+  health_watch_.reset();
+  health_ = ServerHealth::kUnknown;
+  if (state_ == ChannelState::kReady) start_health_watch();
+  if (state() != before && changed_) changed_(*this);
+}
+
+void SubchannelImpl::start_health_watch() {
+  if (!health_request_) return;
+  health_ = ServerHealth::kUnknown;
+  health_watch_ = std::make_unique<HealthWatch>(
+      loop_, *connection_, *health_request_, options_.backoff,
+      [this](ServerHealth health, const Status& why) { on_health(health, why); });
+}
+
+void SubchannelImpl::on_health(ServerHealth health, const Status& why) {
+  const auto keep = shared_from_this();
+  const ChannelState before = state();
+  health_ = health;
+  if (!why.ok()) failure_ = why;
+  if (state() != before && changed_) changed_(*this);
+}
+
+void SubchannelImpl::set_ejected(bool ejected) {
+  const ChannelState before = state();
+  ejected_ = ejected;
+  if (ejected)
+    failure_ = Status(StatusCode::kUnavailable, endpoint_.address + " is ejected: its calls fail more than others");
+  if (state() != before && changed_) changed_(*this);
+}
+
+void SubchannelImpl::retire() {
+  if (state_ != ChannelState::kReady) return;
+  const auto keep = shared_from_this();
+  health_watch_.reset();
+  const auto connection = std::exchange(connection_, nullptr);
+  connection->disown();
+  connection->drain();
+  set_state(ChannelState::kIdle);
+}
+
+// ---- connecting ----
+
+void SubchannelImpl::connect() {
   if (state_ == ChannelState::kConnecting || state_ == ChannelState::kReady || state_ == ChannelState::kShutdown) return;
   if (net::Loop::now() < retry_at_) {
     wanted_ = true;
@@ -42,11 +96,11 @@ void Subchannel::connect() {
   attempt();
 }
 
-void Subchannel::on_timer() noexcept {
+void SubchannelImpl::on_timer() noexcept {
   if (std::exchange(wanted_, false)) connect();
 }
 
-void Subchannel::attempt() {
+void SubchannelImpl::attempt() {
   loop_.disarm(*this);
   wanted_ = false;
   attempted_at_ = net::Loop::now();
@@ -73,11 +127,11 @@ void Subchannel::attempt() {
   });
 }
 
-void Subchannel::resolved_later(Result<std::vector<net::SocketAddress>> addresses, std::uint64_t attempt) {
+void SubchannelImpl::resolved_later(Result<std::vector<net::SocketAddress>> addresses, std::uint64_t attempt) {
   if (state_ == ChannelState::kConnecting && attempt == attempts_) resolved(std::move(addresses));
 }
 
-void Subchannel::resolved(Result<std::vector<net::SocketAddress>> addresses) {
+void SubchannelImpl::resolved(Result<std::vector<net::SocketAddress>> addresses) {
   if (!addresses) return failed(std::move(addresses).error());
   cancel_connect_ = net::connect(loop_, *std::move(addresses), attempt_deadline_,
                                  [weak = weak_from_this()](Result<net::Socket> socket) {
@@ -85,7 +139,7 @@ void Subchannel::resolved(Result<std::vector<net::SocketAddress>> addresses) {
   });
 }
 
-void Subchannel::connected(Result<net::Socket> socket) {
+void SubchannelImpl::connected(Result<net::Socket> socket) {
   cancel_connect_ = nullptr;
   if (!socket) return failed(std::move(socket).error());
   if (options_.tcp_user_timeout.count() > 0) socket->set_user_timeout(options_.tcp_user_timeout);
@@ -100,21 +154,23 @@ void Subchannel::connected(Result<net::Socket> socket) {
   });
 }
 
-void Subchannel::use(net::Transport transport) {
-  connection_ = std::make_shared<ClientConnection>(loop_, std::move(transport), endpoint_.address, keepalive_);
+void SubchannelImpl::use(net::Transport transport) {
+  connection_ = std::make_shared<ClientConnection>(loop_, std::move(transport), endpoint_.address, keepalive_, tally_);
   connection_->start(*this, attempt_deadline_);
 }
 
-void Subchannel::on_ready(ClientConnection&) {
+void SubchannelImpl::on_ready(ClientConnection&) {
   backoff_.reset();
   retry_at_ = {};
   failing_ = false;
+  start_health_watch();
   set_state(ChannelState::kReady);
 }
 
-void Subchannel::on_unusable(ClientConnection& connection, const Status& why) {
+void SubchannelImpl::on_unusable(ClientConnection& connection, const Status& why) {
   const auto keep = shared_from_this();
   const bool was_ready = state_ == ChannelState::kReady;
+  health_watch_.reset();
   connection_.reset();  // its pending waits keep it while calls are left
   connection.drain();
   if (!was_ready) return failed(why);
@@ -122,11 +178,11 @@ void Subchannel::on_unusable(ClientConnection& connection, const Status& why) {
   set_state(ChannelState::kIdle);
 }
 
-void Subchannel::on_too_many_pings() {
+void SubchannelImpl::on_too_many_pings() {
   if (keepalive_.time < kNever / 2) keepalive_.time *= 2;
 }
 
-void Subchannel::give_up_attempt() {
+void SubchannelImpl::give_up_attempt() {
   wanted_ = false;
   if (state_ != ChannelState::kConnecting) return;
   if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
@@ -137,7 +193,7 @@ void Subchannel::give_up_attempt() {
   state_ = ChannelState::kIdle;
 }
 
-void Subchannel::failed(Status why) {
+void SubchannelImpl::failed(Status why) {
   failure_ = std::move(why);
   failing_ = true;
   // From the attempt's beginning (connection-backoff.md): one that took long has waited already.
@@ -145,19 +201,21 @@ void Subchannel::failed(Status why) {
   set_state(ChannelState::kTransientFailure);
 }
 
-void Subchannel::drop() {
+void SubchannelImpl::drop() {
   changed_ = nullptr;
   loop_.disarm(*this);
   if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
+  health_watch_.reset();
   if (auto connection = std::exchange(connection_, nullptr)) connection->drain();
   state_ = ChannelState::kShutdown;
 }
 
-void Subchannel::shutdown(const Status& why) {
+void SubchannelImpl::shutdown(const Status& why) {
   changed_ = nullptr;
   loop_.disarm(*this);
   if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
   state_ = ChannelState::kShutdown;
+  health_watch_.reset();
   if (auto connection = std::exchange(connection_, nullptr)) {
     connection->disown();
     connection->close(why);

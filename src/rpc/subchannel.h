@@ -1,4 +1,4 @@
-// Subchannel: one endpoint of a channel, and the connection to it, which it makes again after a pause that grows.
+// SubchannelImpl: one endpoint of a channel, and the connection to it, which it makes again after a pause that grows.
 //
 //   kIdle ─connect()─▶ kConnecting ─SETTINGS─▶ kReady ─GOAWAY, loss─▶ kIdle
 //                        │    ▲
@@ -6,62 +6,64 @@
 //                        ▼    │
 //                   kTransientFailure
 //
+// While a connection that is made may not be used, the state that others see is another one: kConnecting until a health
+// check has answered, kTransientFailure where it says no, or where the endpoint is ejected as an outlier.
+//
 // Thread rule: its channel's loop.
 #pragma once
 
-#include <minigrpc/channel.h>
-#include <minigrpc/resolver.h>
+#include <minigrpc/balancer.h>
 
 #include <functional>
 #include <memory>
 
 #include "net/loop.h"
+#include "rpc/backoff.h"
+#include "rpc/call_tally.h"
 #include "rpc/client_connection.h"
+#include "rpc/health_watch.h"
 #include "rpc/runtime_impl.h"
 
 namespace minigrpc::rpc {
 
-// The pauses between connection attempts (grpc: doc/connection-backoff.md).
-class Backoff {
- public:
-  explicit Backoff(const BackoffOptions& options) : options_(options), next_(options.initial) {}
-  // The next pause; `uniform` in [0, 1) is the jitter.
-  std::chrono::nanoseconds next(double uniform);
-  void reset() { next_ = options_.initial; }
-
- private:
-  BackoffOptions options_;
-  std::chrono::duration<double, std::milli> next_;
-};
-
-class Subchannel final : public std::enable_shared_from_this<Subchannel>,
+class SubchannelImpl final : public Subchannel,
+                             public std::enable_shared_from_this<SubchannelImpl>,
                          private ClientConnection::Owner,
                          private net::Timer {
  public:
   // Called after each change of state; must not destroy the subchannel.
-  using Changed = std::function<void(Subchannel&)>;
+  using Changed = std::function<void(SubchannelImpl&)>;
 
   // `options` and `server_name`, the one that a TLS server has to prove, are borrowed for the subchannel's life.
-  Subchannel(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options, const std::string& server_name,
+  SubchannelImpl(RuntimeImpl& runtime, net::Loop& loop, const ChannelOptions& options, const std::string& server_name,
              Endpoint endpoint, Changed changed);
-  ~Subchannel() override;
+  ~SubchannelImpl() override;
 
-  const Endpoint& endpoint() const { return endpoint_; }
+  // ---- Subchannel ----
+  const Endpoint& endpoint() const override { return endpoint_; }
+  ChannelState state() const override;
+  const Status& failure() const override { return failure_; }
+  bool failing() const override { return failing_ || state() == ChannelState::kTransientFailure; }
+  bool pausing() const override {
+    return state_ == ChannelState::kTransientFailure && net::Loop::now() < retry_at_;
+  }
+  void connect() override;
+  void give_up_attempt() override;
+  std::size_t calls_in_flight() const override;
+  const std::optional<LoadReport>& load() const override { return tally_->load; }
+
+  // ---- for the channel ----
   void set_endpoint(Endpoint endpoint) { endpoint_ = std::move(endpoint); }  // the same address, other attributes
-  ChannelState state() const { return state_; }
-  // Why the last attempt failed, or the connection ended.
-  const Status& failure() const { return failure_; }
-  // Whether it has failed since it was last ready, an attempt under way included.
-  bool failing() const { return failing_; }
-  // Whether connect() would have to wait.
-  bool pausing() const { return state_ == ChannelState::kTransientFailure && net::Loop::now() < retry_at_; }
+  // Whether it is kReady, and its connection takes another call.
+  bool usable() const { return state() == ChannelState::kReady && connection_->usable(); }
   // The connection of a subchannel that is kReady.
   ClientConnection& connection() { return *connection_; }
-
-  // Ends an attempt under way, without a word to the listener: another endpoint answered first.
-  void give_up_attempt();
-  // Starts an attempt, now or when the pause is over. Nothing where one is under way or done.
-  void connect();
+  CallTally& tally() { return *tally_; }
+  // A connection that takes no further call though it is there: it drains, and the subchannel is kIdle.
+  void retire();
+  // none: without health checks.
+  void check_health(std::optional<HealthWatch::Request> request);
+  void set_ejected(bool ejected);
   // Calls in flight end by themselves; nothing is heard of it any more.
   void drop();
   // Calls in flight end with `why`.
@@ -80,6 +82,8 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   void on_timer() noexcept override;
   void failed(Status why);
   void set_state(ChannelState state);
+  void start_health_watch();
+  void on_health(ServerHealth health, const Status& why);
 
   RuntimeImpl& runtime_;
   net::Loop& loop_;
@@ -87,7 +91,7 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   const std::string& server_name_;
   Endpoint endpoint_;
   Changed changed_;
-  ChannelState state_ = ChannelState::kIdle;
+  ChannelState state_ = ChannelState::kIdle;  // of the connection
   Status failure_;
   bool failing_ = false;
   Backoff backoff_;
@@ -99,6 +103,11 @@ class Subchannel final : public std::enable_shared_from_this<Subchannel>,
   bool wanted_ = false;          // connect() was called during the pause
   std::function<void()> cancel_connect_;  // of the connect or the handshake under way
   std::shared_ptr<ClientConnection> connection_;
+  const std::shared_ptr<CallTally> tally_ = std::make_shared<CallTally>();
+  std::optional<HealthWatch::Request> health_request_;
+  std::unique_ptr<HealthWatch> health_watch_;  // of connection_; gone before it
+  ServerHealth health_ = ServerHealth::kUnknown;
+  bool ejected_ = false;
 };
 
 }  // namespace minigrpc::rpc

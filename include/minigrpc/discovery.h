@@ -57,8 +57,8 @@ std::string format_instance(const Instance& instance);
 Result<Instance> parse_instance(std::string_view value);
 
 // Teaches the runtime the scheme "etcd": `etcd://host:port[,host:port…]/service`, balanced round robin. Once,
-// before the first such channel. Channels to the same registry share a client.
-void install(Runtime& runtime);
+// before the first such channel. Channels to the same registry share a client; `registry` is how it reaches it.
+void install(Runtime& runtime, etcd::ClientOptions registry = {});
 
 // ---- For consumers ----
 

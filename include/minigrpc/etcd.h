@@ -1,5 +1,5 @@
 // etcd::Client: the client of the etcd v3 API, which etcd and minigrpcd serve; with it Watcher, LeaseKeeper,
-// Session and Mutex.
+// Session, Mutex and Election.
 //
 //   etcd::Client client(runtime, "10.0.0.1:2379,10.0.0.2:2379");
 //   auto put = sync_wait(client.Put({.key = "greeting", .value = "hello"}));
@@ -34,14 +34,22 @@ struct ClientOptions {
   std::chrono::milliseconds dial_timeout{2000};
   // Sent with every call.
   Metadata metadata{};
+  // How the endpoints without a scheme are secured. "http://" before one means cleartext, "https://" TLS: with these
+  // credentials, or where they are none with the system's roots.
+  ChannelCredentials credentials{};
+  // Who asks, where the server wants to know. The client signs in when a call first needs it, and again whenever the
+  // server takes its token for invalid. An empty user does not sign in; the password is in cleartext without TLS.
+  std::string user{};
+  std::string password{};
+  ChannelKeepaliveOptions keepalive{};
 };
 
 class ClientImpl;
 
 class Client {
  public:
-  // `endpoints`: "host:port[,host:port…]"; "http://" in front of one is allowed. Connects when a call needs
-  // it; a bad address shows in the calls' status.
+  // `endpoints`: "host:port[,host:port…]"; each may have "http://" or "https://" in front. Connects when a call
+  // needs it; a bad address shows in the calls' status.
   Client(Runtime& runtime, std::string_view endpoints, ClientOptions options = {});
   // Its calls have ended. What was made from it (watchers …) may outlive it, but not the runtime.
   ~Client();
@@ -69,7 +77,13 @@ class Client {
   // Maintenance.Status of that endpoint alone: one of endpoints(). Another one is INVALID_ARGUMENT.
   Task<Result<MemberStatusResponse>> MemberStatus(std::string endpoint);
 
-  // "host:port" each, as given.
+  // What a call of etcd's API carries that this class has no function for: ClientOptions::metadata, and the token of the
+  // user. Signs in where that was not done.
+  Task<Result<Metadata>> call_metadata();
+  // Whether such a call failed because the token is not good any more: the next call_metadata() has another one.
+  bool token_refused(const Status& failure);
+
+  // "host:port" each, as given, without the scheme.
   const std::vector<std::string>& endpoints() const;
   Runtime& runtime() const;
 
@@ -134,6 +148,9 @@ class Watcher {
   // its deadline passes, and can be called again then; and for good with what the server says where trying
   // again cannot help (PERMISSION_DENIED, INVALID_ARGUMENT …).
   Task<Result<WatchUpdate>> next();
+  // Asks the server up to which revision it has told all: a kProgress says so soon. Before etcd 3.4.25 and 3.5.8 it may
+  // overtake events. From any thread.
+  void request_progress();
   // Ends the watch: next() fails with CANCELLED from now on. From any thread.
   void close();
   // Everything up to there was handed to next(). From any thread.
@@ -230,14 +247,58 @@ class Mutex {
   Compare is_owner() const { return Compare::create_revision_is(key_, create_revision_); }
 
  private:
+  friend class Election;
   Task<Result<bool>> enqueue();
   Task<Status> wait_for_predecessors();
   Task<Status> leave_queue();
   Session& session_;
   std::string name_;
   std::string key_;
+  std::string value_;  // of the key: an election's
   std::int64_t create_revision_ = 0;
   ResponseHeader header_;
+};
+
+// ---- Election ----
+
+// Election: one leader at a time among those who campaign under a name, and the value that it proclaims; the same that
+// `etcdctl elect` and etcd's Go package hold. The key is `<name>/<lease in hexadecimal>`, and the oldest one leads.
+class Election {
+ public:
+  // `session` must outlive the election.
+  Election(Session& session, std::string name) : place_(session, std::move(name)) {}
+
+  // Waits until it leads, with `value`. A failure (CANCELLED, DEADLINE_EXCEEDED, a lost session …) withdraws.
+  Task<Status> campaign(std::string value);
+  // Another value, without another election. ABORTED where it does not lead.
+  Task<Status> proclaim(std::string value);
+  // Leads no more.
+  Task<Status> resign() { return place_.unlock(); }
+  // Of the leadership: its key, and the header of the answer that gave it.
+  const std::string& key() const { return place_.key(); }
+  const ResponseHeader& header() const { return place_.header(); }
+  // True in a transaction for as long as it leads.
+  Compare is_leader() const { return place_.is_owner(); }
+
+ private:
+  Mutex place_;
+};
+
+// ElectionObserver: who leads, and what it proclaims, as it changes. One task at a time.
+class ElectionObserver {
+ public:
+  // `client` must outlive it.
+  ElectionObserver(Client& client, std::string name);
+
+  // Waits for the next leader or value; the first is the one there is. The answer has the leader's key-value alone.
+  Task<Result<RangeResponse>> next();
+
+ private:
+  Task<Result<RangeResponse>> find_leader();
+  Client& client_;
+  std::string prefix_;
+  std::string key_;                   // the leader's; empty: nobody is known to lead
+  std::unique_ptr<Watcher> watcher_;  // of the key, or of the prefix until somebody leads
 };
 
 }  // namespace minigrpc::etcd

@@ -67,9 +67,9 @@ Result<std::string> advertised_address(std::string_view listen, std::uint16_t po
   const std::string host = split(listen).host;
   const bool wildcard_v4 = host == "0.0.0.0";
   if (!wildcard_v4 && !host.empty() && host != "*" && host != "::") return joined(host, port);
-  for (const std::string& endpoint : etcd::parse_endpoints(registry)) {
+  for (const etcd::Endpoint& endpoint : etcd::parse_endpoints(registry)) {
     // Who listens on 0.0.0.0 is not reached through IPv6.
-    const std::string source = source_towards(split(endpoint), wildcard_v4 ? AF_INET : AF_UNSPEC);
+    const std::string source = source_towards(split(endpoint.address), wildcard_v4 ? AF_INET : AF_UNSPEC);
     if (!source.empty()) return joined(source, port);
   }
   return Status(StatusCode::kUnavailable, "found no address of this host towards the registry " +

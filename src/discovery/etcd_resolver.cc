@@ -47,25 +47,28 @@ class EtcdResolver final : public Resolver {
 // One client for each registry, for as long as a channel uses it.
 class Clients {
  public:
+  explicit Clients(etcd::ClientOptions options) : options_(std::move(options)) {}
+
   std::shared_ptr<etcd::Client> get(Runtime& runtime, const std::string& registry) {
     std::lock_guard lock(mutex_);
     std::weak_ptr<etcd::Client>& known = clients_[registry];
     std::shared_ptr<etcd::Client> client = known.lock();
     if (client) return client;
-    client = std::make_shared<etcd::Client>(runtime, registry);
+    client = std::make_shared<etcd::Client>(runtime, registry, options_);
     known = client;
     return client;
   }
 
  private:
+  const etcd::ClientOptions options_;
   std::mutex mutex_;
   std::map<std::string, std::weak_ptr<etcd::Client>> clients_;
 };
 
 }  // namespace
 
-void install(Runtime& runtime) {
-  auto clients = std::make_shared<Clients>();
+void install(Runtime& runtime, etcd::ClientOptions registry) {
+  auto clients = std::make_shared<Clients>(std::move(registry));
   add_resolver(
       runtime, "etcd", [clients](Runtime& on, const Target& target) -> Result<std::unique_ptr<Resolver>> {
         if (target.authority.empty())

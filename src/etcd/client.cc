@@ -14,12 +14,28 @@ namespace minigrpc::etcd {
 
 namespace pb = etcdserverpb;
 
+namespace {
+
+ChannelCredentials credentials_for(EndpointScheme scheme, const ChannelCredentials& given) {
+  switch (scheme) {
+    case EndpointScheme::kNone:
+      return given;
+    case EndpointScheme::kHttp:
+      return {};
+    case EndpointScheme::kHttps:
+      return given.is_tls() ? given : ChannelCredentials::tls();
+  }
+  return given;
+}
+
+}  // namespace
+
 Status no_endpoints() { return Status(StatusCode::kInvalidArgument, "no endpoint of a registry was given"); }
 
 // ---- ClientImpl ----
 
 ClientImpl::ClientImpl(Runtime& runtime, std::string_view endpoints, ClientOptions options)
-    : runtime_(runtime), options_(std::move(options)), endpoints_(parse_endpoints(endpoints)) {
+    : runtime_(runtime), options_(std::move(options)), authenticator_(runtime, options_.user, options_.password) {
   ChannelOptions channel_options;
   channel_options.connect_timeout = options_.dial_timeout;
   // Answers of any size: a range is as large as its user asked for.
@@ -27,14 +43,43 @@ ClientImpl::ClientImpl(Runtime& runtime, std::string_view endpoints, ClientOptio
   // Short: whoever repeats calls here paces them.
   channel_options.backoff = {.initial = std::chrono::milliseconds(50),
                              .max = std::chrono::milliseconds(1000)};
-  channels_.reserve(endpoints_.size());
-  for (const std::string& endpoint : endpoints_) channels_.emplace_back(runtime, endpoint, channel_options);
+  channel_options.keepalive = options_.keepalive;
+  for (const Endpoint& endpoint : parse_endpoints(endpoints)) {
+    channel_options.credentials = credentials_for(endpoint.scheme, options_.credentials);
+    channels_.emplace_back(runtime, endpoint.address, channel_options);
+    endpoints_.push_back(endpoint.address);
+  }
 }
 
 Metadata ClientImpl::metadata(bool needs_leader) const {
   Metadata metadata = options_.metadata;
   if (needs_leader) metadata.add("hasleader", "true");
   return metadata;
+}
+
+Task<Result<Metadata>> ClientImpl::metadata_with_token(bool needs_leader, std::size_t endpoint,
+                                                       std::optional<std::chrono::nanoseconds> bound) {
+  Metadata carried = metadata(needs_leader);
+  CallOptions asking_options{.timeout = bound, .metadata = options_.metadata};
+  auto asking = authenticator_.token(channel(endpoint), std::move(asking_options));
+  Result<Authenticator::Token> token = co_await asking;
+  if (!token) co_return std::move(token).error();
+  if (!token->text.empty()) carried.add("token", token->text);
+  co_return carried;
+}
+
+Task<Result<ClientImpl::StreamOptions>> ClientImpl::stream_options(std::size_t endpoint) {
+  StreamOptions stream;
+  stream.call.metadata = metadata(true);
+  if (options_.user.empty()) co_return stream;
+  CallOptions asking_options{.metadata = options_.metadata};
+  if (options_.request_timeout.count() > 0) asking_options.timeout = options_.request_timeout;
+  auto asking = authenticator_.token(channel(endpoint), std::move(asking_options));
+  Result<Authenticator::Token> token = co_await asking;
+  if (!token) co_return std::move(token).error();
+  if (!token->text.empty()) stream.call.metadata.add("token", token->text);
+  stream.token_is_new = token->is_new;
+  co_return stream;
 }
 
 std::chrono::nanoseconds ClientImpl::time_for(TimePoint deadline, std::size_t tries_left, Way way) const {
@@ -84,6 +129,21 @@ Task<Result<pb::LeaseKeepAliveResponse>> keep_alive_once(const Channel& channel,
 Client::Client(Runtime& runtime, std::string_view endpoints, ClientOptions options)
     : impl_(std::make_shared<ClientImpl>(runtime, endpoints, std::move(options))) {}
 Client::~Client() = default;
+
+Task<Result<Metadata>> Client::call_metadata() {
+  const std::shared_ptr<ClientImpl> impl = impl_;
+  Result<Metadata> metadata = no_endpoints();
+  std::optional<std::chrono::nanoseconds> bound;
+  if (impl->options().request_timeout.count() > 0) bound = impl->options().request_timeout;
+  for (std::size_t tried = 0; tried < impl->endpoint_count() && !metadata; ++tried) {
+    auto preparing = impl->metadata_with_token(true, impl->preferred() + tried, bound);
+    metadata = co_await preparing;
+    if (!metadata && metadata.error().code() != StatusCode::kUnavailable) break;
+  }
+  co_return metadata;
+}
+
+bool Client::token_refused(const Status& failure) { return impl_->authenticator().refused(failure); }
 
 const std::vector<std::string>& Client::endpoints() const { return impl_->endpoints(); }
 Runtime& Client::runtime() const { return impl_->runtime(); }
@@ -173,14 +233,18 @@ Task<Result<MemberListResponse>> Client::MemberList() {
 }
 
 Task<Result<MemberStatusResponse>> Client::MemberStatus(std::string endpoint) {
-  const std::vector<std::string> wanted = parse_endpoints(endpoint);
-  const auto found = std::ranges::find(endpoints(), wanted.size() == 1 ? wanted.front() : endpoint);
+  const std::vector<Endpoint> wanted = parse_endpoints(endpoint);
+  const auto found = std::ranges::find(endpoints(), wanted.size() == 1 ? wanted.front().address : endpoint);
   if (found == endpoints().end())
     co_return Status(StatusCode::kInvalidArgument, "'" + endpoint + "' is none of this client's endpoints");
-  const Channel& channel = impl_->channel(static_cast<std::size_t>(found - endpoints().begin()));
-  CallOptions options{.metadata = impl_->metadata(false)};
+  const std::size_t index = static_cast<std::size_t>(found - endpoints().begin());
+  CallOptions options;
   if (impl_->options().request_timeout.count() > 0) options.timeout = impl_->options().request_timeout;
-  auto calling = pb::Maintenance::Client(channel).Status(pb::StatusRequest(), std::move(options));
+  auto preparing = impl_->metadata_with_token(false, index, options.timeout);
+  Result<Metadata> metadata = co_await preparing;
+  if (!metadata) co_return std::move(metadata).error();
+  options.metadata = *std::move(metadata);
+  auto calling = pb::Maintenance::Client(impl_->channel(index)).Status(pb::StatusRequest(), std::move(options));
   Result<pb::StatusResponse> response = co_await calling;
   if (!response) co_return std::move(response).error();
   co_return from_proto(*std::move(response));

@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "etcd/authenticator.h"
 #include "etcd/convert.h"
+#include "etcd/endpoints.h"
 
 namespace minigrpc::etcd {
 
@@ -32,8 +34,16 @@ class ClientImpl {
                                                  CallOptions>::value_type::value_type>()))>>;
 
   // For streams, which live as long as they can.
-  CallOptions stream_options() const { return {.metadata = metadata(true)}; }
+  struct StreamOptions {
+    CallOptions call;
+    bool token_is_new = false;
+  };
+  Task<Result<StreamOptions>> stream_options(std::size_t endpoint);
+  // What every call carries, and for one with a user who signs in, with the token. `bound` is how long that may take.
   Metadata metadata(bool needs_leader) const;
+  Task<Result<Metadata>> metadata_with_token(bool needs_leader, std::size_t endpoint,
+                                             std::optional<std::chrono::nanoseconds> bound);
+  Authenticator& authenticator() { return authenticator_; }
   const ClientOptions& options() const { return options_; }
 
   Runtime& runtime() const { return runtime_; }
@@ -56,6 +66,7 @@ class ClientImpl {
   std::vector<std::string> endpoints_;
   std::vector<Channel> channels_;
   std::atomic<std::size_t> preferred_{0};
+  Authenticator authenticator_;
 };
 
 Status no_endpoints();
@@ -68,19 +79,36 @@ auto ClientImpl::call(Way way, Request request, Invoke invoke) -> Task<Result<de
   const TimePoint deadline =
       bounded ? std::chrono::steady_clock::now() + options_.request_timeout : TimePoint::max();
   Status failure = no_endpoints();
+  bool signed_in_again = false;
   const std::size_t first = preferred();
   for (std::size_t tried = 0; tried < endpoint_count(); ++tried) {
     const std::size_t endpoint = (first + tried) % endpoint_count();
     CallDetails details;
-    CallOptions options{.metadata = metadata(way.needs_leader), .details = &details};
+    CallOptions options{.details = &details};
     if (bounded) options.timeout = time_for(deadline, endpoint_count() - tried, way);
-    auto calling = invoke(channel(endpoint), request, std::move(options));
-    auto result = co_await calling;
-    if (result) {
-      prefer(endpoint);
-      co_return from_proto(*std::move(result));
+    Result<Metadata> prepared = metadata(way.needs_leader);
+    if (!options_.user.empty()) {
+      auto preparing = metadata_with_token(way.needs_leader, endpoint, options.timeout);
+      prepared = co_await preparing;
     }
-    failure = std::move(result).error();
+    if (prepared) {
+      options.metadata = *std::move(prepared);
+      auto calling = invoke(channel(endpoint), request, std::move(options));
+      auto result = co_await calling;
+      if (result) {
+        prefer(endpoint);
+        co_return from_proto(*std::move(result));
+      }
+      failure = std::move(result).error();
+      // What the server refused for its token, it has not done.
+      if (!signed_in_again && authenticator_.refused(failure)) {
+        signed_in_again = true;
+        --tried;
+        continue;
+      }
+    } else {
+      failure = std::move(prepared).error();
+    }
     const Verdict verdict = judge(failure, way, details);
     // The next call tries its luck elsewhere, even where this one cannot.
     if (verdict != Verdict::kFinal) prefer((endpoint + 1) % endpoint_count());

@@ -4,9 +4,20 @@
 
 namespace minigrpc::etcd {
 
-std::vector<std::string> parse_endpoints(std::string_view list) {
-  constexpr std::string_view kScheme = "http://";
-  std::vector<std::string> endpoints;
+namespace {
+
+EndpointScheme take_scheme(std::string_view& endpoint) {
+  constexpr std::string_view kHttp = "http://";
+  constexpr std::string_view kHttps = "https://";
+  if (endpoint.starts_with(kHttp)) return endpoint.remove_prefix(kHttp.size()), EndpointScheme::kHttp;
+  if (endpoint.starts_with(kHttps)) return endpoint.remove_prefix(kHttps.size()), EndpointScheme::kHttps;
+  return EndpointScheme::kNone;
+}
+
+}  // namespace
+
+std::vector<Endpoint> parse_endpoints(std::string_view list) {
+  std::vector<Endpoint> endpoints;
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
     std::string_view endpoint = list.substr(0, comma);
@@ -14,11 +25,11 @@ std::vector<std::string> parse_endpoints(std::string_view list) {
 
     const std::size_t begin = std::min(endpoint.find_first_not_of(" \t"), endpoint.size());
     endpoint.remove_prefix(begin);
-    if (endpoint.starts_with(kScheme)) endpoint.remove_prefix(kScheme.size());
+    const EndpointScheme scheme = take_scheme(endpoint);
     while (!endpoint.empty() && (endpoint.back() == ' ' || endpoint.back() == '\t' || endpoint.back() == '/'))
       endpoint.remove_suffix(1);
-    if (endpoint.empty() || std::ranges::find(endpoints, endpoint) != endpoints.end()) continue;
-    endpoints.emplace_back(endpoint);
+    if (endpoint.empty() || std::ranges::find(endpoints, endpoint, &Endpoint::address) != endpoints.end()) continue;
+    endpoints.push_back({std::string(endpoint), scheme});
   }
   return endpoints;
 }

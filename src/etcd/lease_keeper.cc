@@ -104,7 +104,10 @@ Task<void> LeaseKeeper::State::run(std::shared_ptr<State> self) {
 }
 
 Task<void> LeaseKeeper::State::run_stream(std::size_t endpoint) {
-  Stream stream = pb::Lease::Client(client_->channel(endpoint)).LeaseKeepAlive(client_->stream_options());
+  auto preparing = client_->stream_options(endpoint);
+  Result<ClientImpl::StreamOptions> options = co_await preparing;
+  if (!options) co_return;
+  Stream stream = pb::Lease::Client(client_->channel(endpoint)).LeaseKeepAlive(std::move(options->call));
   clock_.on_stream_opened();
   AsyncEvent ended;
   auto both = when_all(read(stream, ended), renew(stream, ended));
@@ -115,7 +118,12 @@ Task<void> LeaseKeeper::State::read(Stream& stream, AsyncEvent& ended) {
   while (!over()) {
     auto reading = stream.read();
     std::optional<pb::LeaseKeepAliveResponse> response = co_await reading;
-    if (!response) break;
+    if (!response) {
+      auto finishing = stream.finish();
+      const Status status = co_await finishing;
+      client_->authenticator().refused(status);
+      break;
+    }
     on_answer(*response);
   }
   ended.set();

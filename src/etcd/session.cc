@@ -1,4 +1,4 @@
-// Session and Mutex: locks, by the recipe of etcd's concurrency package, which `etcdctl lock` uses too.
+// Session, Mutex and Election, by the recipes of etcd's concurrency package, which etcdctl uses too.
 #include <minigrpc/etcd.h>
 
 #include <charconv>
@@ -70,7 +70,7 @@ Mutex::Mutex(Session& session, std::string name)
 Task<Result<bool>> Mutex::enqueue() {
   TxnRequest txn;
   txn.when(Compare::absent(key_))
-      .then(PutRequest{.key = key_, .lease = session_.lease()})
+      .then(PutRequest{.key = key_, .value = value_, .lease = session_.lease()})
       .then(oldest(name_))
       .otherwise(RangeRequest{.keys = KeyRange::single(key_)})
       .otherwise(oldest(name_));
@@ -150,6 +150,80 @@ Task<Status> Mutex::leave_queue() {
   Task<void> ending = scope.join();
   co_await ending;
   co_return left;
+}
+
+// ---- Election ----
+
+Task<Status> Election::campaign(std::string value) {
+  place_.value_ = value;
+  Task<Status> waiting = place_.lock();
+  Status outcome = co_await waiting;
+  if (!outcome.ok()) co_return outcome;
+  // A session that had campaigned before has its place already, with another value.
+  Task<Status> proclaiming = proclaim(std::move(value));
+  outcome = co_await proclaiming;
+  co_return outcome;
+}
+
+Task<Status> Election::proclaim(std::string value) {
+  const Status not_leading(StatusCode::kAborted, "somebody else leads, or nobody does");
+  // Without a place of its own "created in revision 0" would hold of a key that is not there.
+  if (place_.create_revision_ == 0) co_return not_leading;
+  RangeRequest own{.keys = KeyRange::single(key())};
+  TxnRequest same;
+  same.when(is_leader()).when(Compare::value_is(key(), value)).then(own);
+  TxnRequest change;
+  change.when(is_leader()).then(PutRequest{.key = key(), .value = std::move(value), .lease = place_.session_.lease()});
+  Task<Result<TxnResponse>> asking = place_.session_.client().Txn(std::move(same));
+  Result<TxnResponse> answer = co_await asking;
+  if (!answer) co_return std::move(answer).error();
+  if (answer->succeeded) co_return Status();
+  Task<Result<TxnResponse>> putting = place_.session_.client().Txn(std::move(change));
+  answer = co_await putting;
+  if (!answer) co_return std::move(answer).error();
+  if (!answer->succeeded) co_return not_leading;
+  place_.header_ = answer->header;
+  co_return Status();
+}
+
+// ---- ElectionObserver ----
+
+ElectionObserver::ElectionObserver(Client& client, std::string name)
+    : client_(client), prefix_(std::move(name) + "/") {}
+
+// The leader there is, with a watch behind it; an empty answer where nobody leads.
+Task<Result<RangeResponse>> ElectionObserver::find_leader() {
+  Task<Result<RangeResponse>> looking = client_.Range(oldest(prefix_));
+  Result<RangeResponse> leader = co_await looking;
+  if (!leader) co_return leader;
+  key_ = leader->kvs.empty() ? std::string() : leader->kvs.front().key;
+  WatchOptions options{.after = leader->header};
+  options.keys = key_.empty() ? KeyRange::prefix(prefix_) : KeyRange::single(key_);
+  watcher_ = std::make_unique<Watcher>(client_, std::move(options));
+  co_return RangeResponse{.header = leader->header, .kvs = std::move(leader->kvs)};
+}
+
+Task<Result<RangeResponse>> ElectionObserver::next() {
+  while (true) {
+    if (!watcher_) {
+      Task<Result<RangeResponse>> finding = find_leader();
+      Result<RangeResponse> leader = co_await finding;
+      if (!leader || !leader->kvs.empty()) co_return leader;
+    }
+    Task<Result<WatchUpdate>> waiting = watcher_->next();
+    Result<WatchUpdate> update = co_await waiting;
+    if (!update) co_return std::move(update).error();
+    if (update->kind == WatchUpdate::Kind::kProgress) continue;
+    const bool gap = update->kind == WatchUpdate::Kind::kResynchronise;
+    // While nobody leads the first put elects; a leader's key that is gone means a new look.
+    if (gap || key_.empty() || update->events.back().type == EventType::kDelete) {
+      watcher_.reset();
+      continue;
+    }
+    RangeResponse response{.header = update->header};
+    response.kvs.push_back(std::move(update->events.back().kv));
+    co_return response;
+  }
 }
 
 }  // namespace minigrpc::etcd

@@ -45,6 +45,7 @@ class Watcher::State {
   // Opens streams, one after the other, until the watch is closed or refused.
   static Task<void> run(std::shared_ptr<State> self);
   static Task<Result<WatchUpdate>> next(std::shared_ptr<State> self);
+  void request_progress();
   void close();
 
   std::int64_t revision() const { return revision_.load(std::memory_order_acquire); }
@@ -56,8 +57,10 @@ class Watcher::State {
 
  private:
   Task<Step> run_stream(std::size_t endpoint);
-  Task<Step> read(Stream& stream, AsyncEvent& ended);
-  Task<void> guard(Stream& stream, AsyncEvent& ended);
+  bool may_be_the_token(const Status& failure, bool token_is_new);
+  Task<Step> read(Stream& stream);
+  Task<void> guard(Stream& stream);
+  std::optional<WatchUpdate> wanted_progress(const pb::WatchResponse& response);
   Task<bool> push(WatchUpdate update);
   void fail(Status status);
   void set_health(Status status) {
@@ -75,6 +78,12 @@ class Watcher::State {
   WatchCursor cursor_;
   TimePoint last_heard_{};
   bool reading_paused_ = false;  // the queue is full: the silence is ours
+  bool stream_ended_ = false;
+  bool progress_asked_ = false;  // on this stream, for its user
+
+  // ---- any thread ----
+  std::atomic<bool> progress_wanted_ = false;
+  AsyncEvent stirred_;  // the stream has ended, or its user wants to know the progress
 
   // ---- guarded ----
   mutable std::mutex mutex_;
@@ -107,17 +116,33 @@ Task<void> Watcher::State::run(std::shared_ptr<State> self) {
 }
 
 Task<Step> Watcher::State::run_stream(std::size_t endpoint) {
-  Stream stream = pb::Watch::Client(client_->channel(endpoint)).Watch(client_->stream_options());
+  auto preparing = client_->stream_options(endpoint);
+  Result<ClientImpl::StreamOptions> options = co_await preparing;
+  if (!options) co_return WatchCursor::on_stream_ended(std::move(options).error());
+  const bool token_is_new = options->token_is_new;
+  Stream stream = pb::Watch::Client(client_->channel(endpoint)).Watch(std::move(options->call));
   last_heard_ = std::chrono::steady_clock::now();
   auto creating = stream.write(cursor_.create_request());
   co_await creating;  // where it fails, reading tells why
-  AsyncEvent ended;
-  auto both = when_all(read(stream, ended), guard(stream, ended));
+  stream_ended_ = false;
+  progress_asked_ = false;
+  auto both = when_all(read(stream), guard(stream));
   auto outcome = co_await both;
-  co_return std::move(std::get<0>(outcome));
+  Step step = std::move(std::get<0>(outcome));
+  if (step.next == Next::kFail && may_be_the_token(step.failure, token_is_new)) step.next = Next::kRetry;
+  co_return step;
 }
 
-Task<Step> Watcher::State::read(Stream& stream, AsyncEvent& ended) {
+// Whether the watch was refused for a token that has expired. etcd 3.4 says "permission denied" of that as well.
+bool Watcher::State::may_be_the_token(const Status& failure, bool token_is_new) {
+  Authenticator& authenticator = client_->authenticator();
+  if (authenticator.refused(failure)) return true;
+  if (failure.code() != StatusCode::kPermissionDenied || client_->options().user.empty() || token_is_new) return false;
+  authenticator.forget();
+  return true;
+}
+
+Task<Step> Watcher::State::read(Stream& stream) {
   Step step;
   while (step.next == Next::kRead) {
     auto reading = stream.read();
@@ -129,32 +154,58 @@ Task<Step> Watcher::State::read(Stream& stream, AsyncEvent& ended) {
       break;
     }
     last_heard_ = std::chrono::steady_clock::now();
+    std::optional<WatchUpdate> progress = wanted_progress(*response);
     step = cursor_.on_response(*std::move(response));
+    if (progress && !step.update) step.update = std::move(progress);
     if (cursor_.confirmed()) set_health(Status());
+    if (cursor_.confirmed() && progress_wanted_ && !progress_asked_) stirred_.set();
     if (!step.update) continue;
     Task<bool> pushing = push(*std::move(step.update));
     if (!co_await pushing)
       step = WatchCursor::on_stream_ended(Status(StatusCode::kCancelled, "the watch was closed"));
   }
   stream.cancel();
-  ended.set();
+  stream_ended_ = true;
+  stirred_.set();
   co_return step;
 }
 
-// Asks for progress when the stream is silent, and cancels it when there is no answer.
-Task<void> Watcher::State::guard(Stream& stream, AsyncEvent& ended) {
+// The answer to a question of the watch's user; nullopt where this is none.
+std::optional<WatchUpdate> Watcher::State::wanted_progress(const pb::WatchResponse& response) {
+  const bool answers = !response.created() && !response.canceled() && response.events().empty();
+  if (!progress_asked_ || !answers) return std::nullopt;
+  progress_asked_ = false;
+  progress_wanted_ = false;
+  WatchUpdate update;
+  update.header = from_proto(response.header());
+  return update;
+}
+
+void Watcher::State::request_progress() {
+  progress_wanted_ = true;
+  stirred_.set();
+}
+
+// Asks for progress when the stream is silent or the user wants it, and cancels the stream when there is no answer.
+Task<void> Watcher::State::guard(Stream& stream) {
   TaskContext& context = co_await current_context();
   std::optional<TimePoint> asked_at;
   while (!context.cancelled()) {
-    const TimePoint since = asked_at.value_or(last_heard_);
-    Task<bool> waiting = ended.wait_until(runtime(), since + silence_max_);
-    if (co_await waiting) co_return;
-    const TimePoint now = std::chrono::steady_clock::now();
-    if (reading_paused_) last_heard_ = now;
-    if (asked_at && last_heard_ >= *asked_at) asked_at.reset();
-    if (asked_at) co_return stream.cancel();
-    if (last_heard_ + silence_max_ > now) continue;
-    asked_at = now;
+    stirred_.reset();
+    if (stream_ended_) co_return;
+    const bool wanted = progress_wanted_ && !progress_asked_ && cursor_.confirmed();
+    if (!wanted) {
+      const TimePoint since = asked_at.value_or(last_heard_);
+      Task<bool> waiting = stirred_.wait_until(runtime(), since + silence_max_);
+      if (co_await waiting) continue;
+      const TimePoint now = std::chrono::steady_clock::now();
+      if (reading_paused_) last_heard_ = now;
+      if (asked_at && last_heard_ >= *asked_at) asked_at.reset();
+      if (asked_at) co_return stream.cancel();
+      if (last_heard_ + silence_max_ > now) continue;
+    }
+    asked_at = std::chrono::steady_clock::now();
+    progress_asked_ = progress_wanted_;
     pb::WatchRequest question;
     question.mutable_progress_request();
     auto asking = stream.write(question);
@@ -224,6 +275,7 @@ Watcher::Watcher(const Client& client, WatchOptions options)
 Watcher::~Watcher() { close(); }
 
 Task<Result<WatchUpdate>> Watcher::next() { return State::next(state_); }
+void Watcher::request_progress() { state_->request_progress(); }
 void Watcher::close() {
   state_->close();
   scope_.cancel();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <minigrpc/etcd.h>
 
+#include "etcd/api/auth.minigrpc.h"
 #include "support/registry.h"
 #include "support/relay.h"
 
@@ -343,6 +344,93 @@ TEST_P(EtcdClient, KnowsTheCluster) {
   EXPECT_FALSE(status.version.empty());
   EXPECT_GT(status.db_size, 0);
   EXPECT_EQ(run(client.MemberStatus("127.0.0.1:1")).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_P(EtcdClient, ElectsOneLeaderAtATime) {
+  auto first = run(Session::open(client));
+  auto second = run(Session::open(client));
+  ASSERT_TRUE(first && second);
+  Election mine(**first, "election");
+  Election theirs(**second, "election");
+  ElectionObserver observer(client, "election");
+  const auto seen = [&] {
+    const RangeResponse leader = get(observer.next());
+    return leader.kvs.size() == 1 ? leader.kvs[0].key + "=" + leader.kvs[0].value : std::string();
+  };
+  ASSERT_TRUE(run(mine.campaign("a")).ok());
+  EXPECT_EQ(seen(), mine.key() + "=a");
+  ASSERT_TRUE(run(mine.proclaim("b")).ok());
+  EXPECT_EQ(seen(), mine.key() + "=b");
+  // Again, in the same session: a new value, and no new election.
+  ASSERT_TRUE(run(mine.campaign("c")).ok());
+  EXPECT_EQ(seen(), mine.key() + "=c");
+
+  std::atomic<bool> elected = false;
+  TaskScope scope(runtime);
+  scope.spawn([](Election* election, std::atomic<bool>* flag) -> Task<void> {
+    Task<Status> campaigning = election->campaign("d");
+    const Status outcome = co_await campaigning;
+    *flag = outcome.ok();
+  }(&theirs, &elected));
+  ASSERT_TRUE(eventually(10s, [&] { return keys({.keys = KeyRange::prefix("election/")}).size() == 2; }));
+  EXPECT_FALSE(elected);
+  ASSERT_TRUE(run(mine.resign()).ok());
+  EXPECT_TRUE(eventually(10s, [&] { return elected.load(); }));
+  EXPECT_EQ(seen(), theirs.key() + "=d");
+  EXPECT_EQ(run(mine.proclaim("x")).code(), StatusCode::kAborted);
+  // Nobody leads, then somebody does.
+  ASSERT_TRUE(run(theirs.resign()).ok());
+  ASSERT_TRUE(run(mine.campaign("e")).ok());
+  EXPECT_EQ(seen(), mine.key() + "=e");
+}
+
+TEST_P(EtcdClient, AWatchIsAskedHowFarItIs) {
+  Watcher watcher(client, {.keys = KeyRange::single("w")});
+  watcher.request_progress();
+  const std::int64_t before = next_of(watcher, Kind::kProgress).header.revision;
+  const std::int64_t revision = put("elsewhere", "x");
+  EXPECT_LT(before, revision);
+  watcher.request_progress();
+  EXPECT_EQ(next_of(watcher, Kind::kProgress).header.revision, revision);
+  put("w", "1");
+  EXPECT_EQ(next_of(watcher, Kind::kEvents).events.size(), 1u);
+}
+
+TEST_P(EtcdClient, SignsInAgainWhenItsTokenIsRefused) {
+  const Channel channel(runtime, registry.endpoint());
+  const etcdserverpb::Auth::Client auth(channel);
+  etcdserverpb::AuthUserAddRequest user;
+  user.set_name("root");
+  user.set_password("secret");
+  get(auth.UserAdd(user));
+  etcdserverpb::AuthRoleAddRequest role;
+  role.set_name("root");
+  (void)run(auth.RoleAdd(role));  // minigrpcd may have it
+  etcdserverpb::AuthUserGrantRoleRequest grant;
+  grant.set_user("root");
+  grant.set_role("root");
+  get(auth.UserGrantRole(grant));
+
+  Client signed_in(runtime, registry.endpoint(), {.user = "root", .password = "secret"});
+  // Nobody is asked yet.
+  get(signed_in.Put({.key = "u", .value = "0"}));
+  get(auth.AuthEnable({}));
+  EXPECT_THAT(run(client.Put({.key = "u", .value = "x"})).status().message(), HasSubstr("user name is empty"));
+  get(signed_in.Put({.key = "u", .value = "1"}));
+  Client wrong(runtime, registry.endpoint(), {.user = "root", .password = "guess"});
+  EXPECT_THAT(run(wrong.Put({.key = "u", .value = "x"})).status().message(), HasSubstr("invalid user ID or password"));
+
+  const Metadata old = get(signed_in.call_metadata());
+  const CallOptions with_old{.metadata = old};
+  get(auth.AuthDisable({}, with_old));
+  get(auth.AuthEnable({}));
+  EXPECT_EQ(run(auth.UserList({}, with_old)).status().code(), StatusCode::kUnauthenticated) << "tokens ended with AuthDisable";
+  get(signed_in.Put({.key = "u", .value = "2"}));
+  Watcher watcher(signed_in, {.keys = KeyRange::single("u"), .start_revision = 1});
+  EXPECT_EQ(next_of(watcher, Kind::kEvents).events.size(), 3u);
+  auto session = run(Session::open(signed_in, 5));
+  ASSERT_TRUE(session);
+  EXPECT_TRUE(run((*session)->close()).ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Against, EtcdClient, ::testing::ValuesIn(registry_kinds()),

@@ -43,6 +43,7 @@ struct Verb {
   std::string examples{};  // lines of commands
   FlagSet flags{};
   bool has_table = false;  // whether `-w table` means something here
+  bool has_protobuf = false;
   // Runs it; returns the exit status of the process.
   std::function<int(Invocation&, const Arguments&)> run{};
 };

@@ -1,28 +1,34 @@
 #include "invocation.h"
 
+#include <limits>
+
 #include "flags.h"
+#include "password.h"
 #include "text.h"
 
 namespace minigrpc::cli {
+
+namespace {
+
+ChannelOptions channel_options(const Globals& globals, bool tls) {
+  ChannelOptions options;
+  if (tls) options.credentials = tls_credentials(globals);
+  options.connect_timeout = std::chrono::ceil<std::chrono::milliseconds>(globals.dial_timeout);
+  options.keepalive = keepalive(globals);
+  // Snapshots and lists are as large as they are.
+  options.received_message_size_max = std::numeric_limits<std::int32_t>::max();
+  return options;
+}
+
+}  // namespace
 
 std::optional<OutputFormat> parse_output_format(std::string_view name) {
   if (name == "simple") return OutputFormat::kSimple;
   if (name == "json") return OutputFormat::kJson;
   if (name == "fields") return OutputFormat::kFields;
   if (name == "table") return OutputFormat::kTable;
+  if (name == "protobuf") return OutputFormat::kProtobuf;
   return std::nullopt;
-}
-
-Result<std::string> endpoint_address(std::string_view endpoint) {
-  constexpr std::string_view kPlain = "http://";
-  if (endpoint.starts_with("https://"))
-    return Status(StatusCode::kInvalidArgument, "endpoint " + std::string(endpoint) +
-                                                    ": TLS is not supported yet; use http:// or host:port");
-  if (endpoint.starts_with("unix:")) return std::string(endpoint);
-  if (endpoint.starts_with(kPlain)) endpoint.remove_prefix(kPlain.size());
-  endpoint = endpoint.substr(0, endpoint.find('/'));
-  if (endpoint.empty()) return Status(StatusCode::kInvalidArgument, "an endpoint is empty; write host:port");
-  return std::string(endpoint);
 }
 
 Invocation::Invocation(const Globals& globals, Streams streams)
@@ -35,18 +41,42 @@ Runtime& Invocation::runtime() {
   return *runtime_;
 }
 
-etcd::ClientOptions Invocation::client_options() const {
+std::string Invocation::password_of(const Globals& globals) {
+  const std::size_t colon = globals.user.find(':');
+  if (colon != std::string::npos) return globals.user.substr(colon + 1);
+  return globals.password.empty() ? read_password(in(), err(), globals.user) : globals.password;
+}
+
+etcd::ClientOptions Invocation::options_of(const Globals& globals) {
   using std::chrono::milliseconds;
-  return {.request_timeout = std::chrono::ceil<milliseconds>(globals_.command_timeout),
-          .dial_timeout = std::chrono::ceil<milliseconds>(globals_.dial_timeout)};
+  etcd::ClientOptions options{.request_timeout = std::chrono::ceil<milliseconds>(globals.command_timeout),
+                              .dial_timeout = std::chrono::ceil<milliseconds>(globals.dial_timeout)};
+  if (parse_address(globals.endpoints.front(), globals).value().tls) options.credentials = tls_credentials(globals);
+  if (!globals.user.empty()) {
+    options.user = globals.user.substr(0, globals.user.find(':'));
+    options.password = &globals == &globals_ && password_ ? *password_ : password_of(globals);
+  }
+  options.keepalive = keepalive(globals);
+  return options;
+}
+
+etcd::ClientOptions Invocation::client_options() {
+  etcd::ClientOptions options = options_of(globals_);
+  password_ = options.password;  // asked for once
+  return options;
+}
+
+std::unique_ptr<etcd::Client> Invocation::client_of(const Globals& other) {
+  std::vector<std::string> targets;
+  for (const std::string& endpoint : other.endpoints) targets.push_back(parse_address(endpoint, other).value().target);
+  return std::make_unique<etcd::Client>(runtime(), joined(targets, ","), options_of(other));
 }
 
 std::string Invocation::endpoint_list() const {
-  std::vector<std::string> addresses;
-  // main() refused the bad ones.
+  std::vector<std::string> targets;
   for (const std::string& endpoint : globals_.endpoints)
-    addresses.push_back(endpoint_address(endpoint).value());
-  return joined(addresses, ",");
+    targets.push_back(parse_address(endpoint, globals_).value().target);
+  return joined(targets, ",");
 }
 
 etcd::Client& Invocation::client() {
@@ -55,7 +85,29 @@ etcd::Client& Invocation::client() {
 }
 
 std::unique_ptr<etcd::Client> Invocation::client_for(const std::string& endpoint) {
-  return std::make_unique<etcd::Client>(runtime(), endpoint, client_options());
+  etcd::ClientOptions options = client_options();
+  const Result<Address> address = parse_address(endpoint, globals_);
+  options.credentials = address && address->tls ? tls_credentials(globals_) : ChannelCredentials();
+  return std::make_unique<etcd::Client>(runtime(), address ? address->target : endpoint, std::move(options));
+}
+
+Channel Invocation::open_channel() {
+  const bool tls = parse_address(globals_.endpoints.front(), globals_).value().tls;
+  return Channel(runtime(), endpoint_list(), channel_options(globals_, tls));
+}
+
+Channel Invocation::open_channel(const std::string& endpoint) {
+  const Result<Address> address = parse_address(endpoint, globals_);
+  if (!address) return Channel(runtime(), endpoint);  // its calls tell
+  return Channel(runtime(), address->target, channel_options(globals_, address->tls));
+}
+
+Result<CallOptions> Invocation::call_options(etcd::Client& client) {
+  Result<Metadata> metadata = sync_wait(client.call_metadata());
+  if (!metadata) return metadata.error();
+  CallOptions options;
+  options.metadata = *std::move(metadata);
+  return options;
 }
 
 int Invocation::fail(Exit exit, std::string_view message) {
@@ -64,11 +116,17 @@ int Invocation::fail(Exit exit, std::string_view message) {
   return static_cast<int>(exit);
 }
 
-int Invocation::fail(const Status& status, Exit exit) { return fail(exit, explain(status)); }
+int Invocation::fail(const Status& status, Exit exit) {
+  // etcdctl has no client then.
+  const bool denied = status.message().find("authentication failed, invalid user ID or password") != std::string::npos;
+  return fail(denied ? Exit::kBadConnection : exit, explain(status));
+}
 
 std::string Invocation::explain(const Status& status) const {
   if (status.origin() == StatusOrigin::kPeer) return status.message();
   const std::string where = joined(globals_.endpoints, ", ");
+  if (status.message().find("does it expect TLS?") != std::string::npos)
+    return status.message() + "\nFor TLS: --endpoints https://HOST:PORT, and --cacert FILE where its authority is your own";
   if (status.code() == StatusCode::kUnavailable)
     return status.message() + "\nIs minigrpcd or etcd running at " + where +
            "? Start one with: minigrpcd. Another address: --endpoints HOST:PORT";

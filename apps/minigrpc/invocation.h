@@ -3,6 +3,7 @@
 // Thread rule: the main thread.
 #pragma once
 
+#include <minigrpc/channel.h>
 #include <minigrpc/etcd.h>
 #include <minigrpc/runtime.h>
 
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "globals.h"
 #include "output.h"
 
 namespace minigrpc::cli {
@@ -30,18 +32,7 @@ enum class Exit : int {
   kBadArguments = 128,
 };
 
-struct Globals {
-  std::vector<std::string> endpoints{"127.0.0.1:2379"};
-  std::chrono::nanoseconds command_timeout = std::chrono::seconds(5);
-  std::chrono::nanoseconds dial_timeout = std::chrono::seconds(2);
-  std::string write_out = "simple";
-  bool hex = false;
-};
-
 std::optional<OutputFormat> parse_output_format(std::string_view name);
-
-// "http://10.0.0.1:2379/" → "10.0.0.1:2379". INVALID_ARGUMENT for "https://…": no TLS yet.
-Result<std::string> endpoint_address(std::string_view endpoint);
 
 class Invocation {
  public:
@@ -51,7 +42,7 @@ class Invocation {
     std::ostream& err;
   };
 
-  // All are borrowed. `globals.write_out` must name a format (parse_output_format).
+  // All are borrowed. `globals` must hold (check()), its `write_out` must name a format (parse_output_format).
   Invocation(const Globals& globals, Streams streams);
 
   const Globals& globals() const { return globals_; }
@@ -64,10 +55,19 @@ class Invocation {
   Runtime& runtime();
   // For all endpoints.
   etcd::Client& client();
-  // For one alone; the command's timeout applies to its calls.
+  // For one alone, as --endpoints or a member has it.
   std::unique_ptr<etcd::Client> client_for(const std::string& endpoint);
-  // The endpoints as a client takes them: "host:port,host:port".
+  // For another registry, as those flags say.
+  std::unique_ptr<etcd::Client> client_of(const Globals& other);
+  // To whichever of the endpoints answers, and to one alone.
+  Channel open_channel();
+  Channel open_channel(const std::string& endpoint);
+  // What a call must carry that is not made through `client`: the token of --user.
+  Result<CallOptions> call_options(etcd::Client& client);
+  // The endpoints as a channel takes them: "host:port,host:port".
   std::string endpoint_list() const;
+  // How a client reaches the registry; asks for the password of --user where none was given.
+  etcd::ClientOptions client_options();
 
   // Each writes "Error: …" to err() and returns the exit status.
   int fail(Exit exit, std::string_view message);
@@ -77,11 +77,13 @@ class Invocation {
   std::string explain(const Status& status) const;
 
  private:
-  etcd::ClientOptions client_options() const;
+  std::string password_of(const Globals& globals);
+  etcd::ClientOptions options_of(const Globals& globals);
 
   const Globals& globals_;
   Streams streams_;
   std::unique_ptr<Printer> printer_;
+  std::optional<std::string> password_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<etcd::Client> client_;  // gone before the runtime
 };

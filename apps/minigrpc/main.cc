@@ -14,23 +14,17 @@ using namespace minigrpc::cli;
 
 std::vector<Verb> all_verbs() {
   std::vector<Verb> verbs;
-  for (Verb (*make)() : {put_verb, get_verb, del_verb, watch_verb, txn_verb, lock_verb, lease_grant_verb,
+  for (Verb (*make)() : {put_verb, get_verb, del_verb, watch_verb, txn_verb, lock_verb, elect_verb, lease_grant_verb,
                          lease_revoke_verb, lease_time_to_live_verb, lease_list_verb, lease_keep_alive_verb,
-                         services_verb, call_verb, list_verb, describe_verb, member_list_verb, endpoint_status_verb,
+                         services_verb, call_verb, list_verb, describe_verb, member_list_verb, member_add_verb, member_remove_verb, member_update_verb, member_promote_verb,
+                         endpoint_status_verb,
                          endpoint_health_verb, endpoint_hashkv_verb, compaction_verb, snapshot_save_verb,
                          snapshot_status_verb, snapshot_restore_verb, alarm_list_verb, alarm_disarm_verb,
-                         defrag_verb, move_leader_verb, version_verb})
+                         defrag_verb, move_leader_verb, make_mirror_verb, migrate_verb, check_perf_verb,
+                         check_datascale_verb, version_verb})
     verbs.push_back(make());
   for (Verb& verb : auth_verbs()) verbs.push_back(std::move(verb));
   return verbs;
-}
-
-void add_globals(FlagSet& flags, Globals& globals) {
-  flags.add("command-timeout", &globals.command_timeout, "how long one request may take");
-  flags.add("dial-timeout", &globals.dial_timeout, "how long one try to connect may take");
-  flags.add("endpoints", CommaList{&globals.endpoints}, "addresses of the registry, separated by commas");
-  flags.add("hex", &globals.hex, "print keys and values in hexadecimal");
-  flags.add("write-out", &globals.write_out, "output format: simple, json, fields or table", 'w');
 }
 
 bool wants_colour() { return isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }
@@ -45,13 +39,12 @@ int run(const Verb& verb, const Globals& globals, const Arguments& arguments) {
   const std::optional<OutputFormat> format = parse_output_format(globals.write_out);
   if (!format)
     return refuse(Exit::kBadFeature, "unsupported output format " + globals.write_out +
-                                         "; there are simple, json, fields and table");
+                                         "; there are simple, json, fields, table and protobuf");
   if (format == OutputFormat::kTable && !verb.has_table)
     return refuse(Exit::kBadFeature, "table not supported as output format");
-  if (globals.endpoints.empty()) return refuse(Exit::kBadArguments, "--endpoints is empty; write host:port");
-  for (const std::string& endpoint : globals.endpoints)
-    if (const auto address = endpoint_address(endpoint); !address)
-      return refuse(Exit::kBadArguments, address.error().message());
+  if (format == OutputFormat::kProtobuf && !verb.has_protobuf)
+    return refuse(Exit::kBadFeature, "protobuf not supported as output format");
+  if (const minigrpc::Status status = check(globals); !status.ok()) return refuse(Exit::kBadArguments, status.message());
   Invocation invocation(globals, {std::cin, std::cout, std::cerr});
   const int exit = verb.run(invocation, arguments);
   std::cout.flush();
@@ -64,8 +57,9 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   Globals globals;
   FlagSet global_flags;
-  add_globals(global_flags, globals);
+  add_global_flags(global_flags, globals);
   std::vector<Verb> verbs = all_verbs();
+  for (Verb& verb : completion_verbs(verbs, global_flags)) verbs.push_back(std::move(verb));
   const std::vector<std::string> words(argv + 1, argv + argc);
 
   const minigrpc::Result<CommandLine> line = parse_command_line(verbs, global_flags, words);
@@ -82,5 +76,6 @@ int main(int argc, char** argv) {
   }
   if (const minigrpc::Status status = set_from_environment(global_flags, std::getenv); !status.ok())
     return refuse(Exit::kBadArguments, status.message());
+  if (globals.debug) std::cerr << describe(global_flags);
   return run(*line->verb, globals, line->arguments);
 }

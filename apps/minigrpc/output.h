@@ -1,5 +1,5 @@
 // Printer: how answers of the registry are written, in the formats of etcdctl 3.4 (simple, json, fields,
-// table).
+// table, protobuf).
 //
 // Scripts read this output: it is the same, byte for byte, as etcdctl's. Thread rule: one thread.
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace minigrpc::cli {
 
-enum class OutputFormat : std::uint8_t { kSimple, kJson, kFields, kTable };
+enum class OutputFormat : std::uint8_t { kSimple, kJson, kFields, kTable, kProtobuf };
 
 struct OutputOptions {
   OutputFormat format = OutputFormat::kSimple;
@@ -68,8 +68,8 @@ class Printer {
   virtual void endpoint_hashes(const std::vector<EndpointHash>& list) = 0;
 };
 
-// `out` is borrowed for the life of the printer. A table has members and endpoints only (Verb::has_table);
-// anything else asserts.
+// `out` is borrowed for the life of the printer. A table has members and endpoints only (Verb::has_table), protobuf has
+// what is no list over several endpoints (Verb::has_protobuf); anything else asserts.
 std::unique_ptr<Printer> make_printer(std::ostream& out, OutputOptions options);
 
 // Each in its own file.
@@ -77,5 +77,6 @@ std::unique_ptr<Printer> make_simple_printer(std::ostream& out, bool hex);
 std::unique_ptr<Printer> make_json_printer(std::ostream& out);
 std::unique_ptr<Printer> make_fields_printer(std::ostream& out);
 std::unique_ptr<Printer> make_table_printer(std::ostream& out);
+std::unique_ptr<Printer> make_protobuf_printer(std::ostream& out);
 
 }  // namespace minigrpc::cli

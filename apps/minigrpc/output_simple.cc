@@ -129,6 +129,8 @@ std::unique_ptr<Printer> make_printer(std::ostream& out, OutputOptions options) 
       return make_fields_printer(out);
     case OutputFormat::kTable:
       return make_table_printer(out);
+    case OutputFormat::kProtobuf:
+      return make_protobuf_printer(out);
   }
   return nullptr;
 }

@@ -8,6 +8,7 @@
 
 #include "command_line.h"
 #include "invocation.h"
+#include "text.h"
 
 namespace minigrpc::cli {
 
@@ -34,9 +35,14 @@ std::optional<std::string> from_base64(std::string_view text) {
   return bytes;
 }
 
-std::string channel_target(const Invocation& invocation, const std::string& target) {
-  if (target.find_first_of(":/") != std::string::npos) return target;
-  return "etcd://" + invocation.endpoint_list() + "/" + target;
+Address channel_address(const Invocation& invocation, const std::string& target) {
+  const Globals& globals = invocation.globals();
+  if (target.starts_with("http://") || target.starts_with("https://"))
+    if (Result<Address> address = parse_address(target, globals)) return *std::move(address);
+  Address address{.target = target, .tls = wants_tls(globals)};
+  if (target.find_first_of(":/") == std::string::npos)
+    address.target = "etcd://" + invocation.endpoint_list() + "/" + target;
+  return address;
 }
 
 }  // namespace
@@ -48,6 +54,7 @@ void add_remote_flags(FlagSet& flags, RemoteFlags& remote) {
   flags.add("proto", &remote.schema.protos, "a .proto file with the service; may be repeated");
   flags.add("protoset", &remote.schema.descriptor_sets,
             "a file of descriptors (protoc --include_imports --descriptor_set_out); may be repeated");
+  flags.add("servername", &remote.server_name, "TLS: the name that the server's certificate must be for");
   flags.add("timeout", &remote.timeout, "how long the call may take; 0s: for ever");
 }
 
@@ -73,11 +80,20 @@ Result<Metadata> parse_headers(const std::vector<std::string>& headers) {
 
 std::unique_ptr<Channel> open_channel(Invocation& invocation, const RemoteFlags& remote,
                                       const std::string& target) {
-  discovery::install(invocation.runtime());
+  discovery::install(invocation.runtime(), invocation.client_options());
+  RemoteAddress address = remote_address(invocation, remote, target);
+  return std::make_unique<Channel>(invocation.runtime(), address.target, std::move(address.options));
+}
+
+RemoteAddress remote_address(const Invocation& invocation, const RemoteFlags& remote, const std::string& target) {
+  const Globals& globals = invocation.globals();
+  const Address address = channel_address(invocation, target);
   ChannelOptions options;
+  if (address.tls) options.credentials = tls_credentials(globals, remote.server_name);
   options.authority = remote.authority;
-  options.connect_timeout = std::chrono::ceil<std::chrono::milliseconds>(invocation.globals().dial_timeout);
-  return std::make_unique<Channel>(invocation.runtime(), channel_target(invocation, target), options);
+  options.connect_timeout = std::chrono::ceil<std::chrono::milliseconds>(globals.dial_timeout);
+  options.keepalive = keepalive(globals);
+  return {address.target, std::move(options)};
 }
 
 Result<Reflected> ask_server(const Channel& channel, const RemoteFlags& remote, ReflectionQuestion question) {
@@ -86,6 +102,27 @@ Result<Reflected> ask_server(const Channel& channel, const RemoteFlags& remote, 
   CallOptions options{.metadata = *std::move(metadata)};
   options.timeout = remote.timeout.count() > 0 ? remote.timeout : kReflectionMax;
   return sync_wait(reflect(&channel, std::move(question), std::move(options)));
+}
+
+Result<CallSchema> find_schema(const RemoteFlags& remote, const Channel& channel, const std::string& method) {
+  Result<CallSchema> schema = CallSchema::load(remote.schema);
+  if (!schema || !remote.schema.empty() || schema->find_method(method)) return schema;
+  const std::size_t slash = method.rfind('/');
+  std::string service = method.substr(0, slash != std::string::npos ? slash : method.rfind('.'));
+  if (service.starts_with('/')) service.erase(0, 1);
+  const Result<Reflected> reflected = ask_server(channel, remote, {.service = service});
+  if (reflected && !reflected->files.file().empty()) return CallSchema::of(reflected->files);
+  if (reflected)
+    return Status(StatusCode::kNotFound,
+                  "the server has no service \"" + service + "\"; there are: " + joined(reflected->services, ", "));
+  if (reflected.error().code() != StatusCode::kUnimplemented) return reflected.error();
+  return Status(StatusCode::kInvalidArgument, "the server has no reflection, so the schema of " + method +
+                                                  " is needed: pass --proto FILE, and -I DIR for each directory "
+                                                  "that its imports come from, or --protoset FILE");
+}
+
+bool is_callers_fault(const Status& status) {
+  return status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kNotFound;
 }
 
 }  // namespace minigrpc::cli

@@ -23,6 +23,7 @@ struct RemoteFlags {
   SchemaFiles schema;
   std::vector<std::string> headers;
   std::string authority;
+  std::string server_name;
   std::chrono::nanoseconds timeout{};
 };
 
@@ -32,8 +33,22 @@ void add_remote_flags(FlagSet& flags, RemoteFlags& remote);
 // "name: value" each; the value of a "-bin" one is given in base64.
 Result<Metadata> parse_headers(const std::vector<std::string>& headers);
 
-// To an address, "etcd://HOST:PORT/SERVICE", or the bare name of a service, which is looked up in the registry.
+// To an address, "etcd://HOST:PORT/SERVICE", or the bare name of a service, which is looked up in the registry. TLS where
+// the target begins with "https://", or where it has no scheme of its own and a flag asks for it.
 std::unique_ptr<Channel> open_channel(Invocation& invocation, const RemoteFlags& remote, const std::string& target);
+
+// The same, for who makes channels of its own.
+struct RemoteAddress {
+  std::string target;
+  ChannelOptions options;
+};
+RemoteAddress remote_address(const Invocation& invocation, const RemoteFlags& remote, const std::string& target);
+
+// Where the files that were given, or the schemas that are built in, do not have the method, the server itself is asked.
+// Blocks.
+Result<CallSchema> find_schema(const RemoteFlags& remote, const Channel& channel, const std::string& method);
+// Whether it is what was typed that has no schema, and not the server that failed.
+bool is_callers_fault(const Status& status);
 
 // What the server itself says; see reflect(). Blocks.
 Result<Reflected> ask_server(const Channel& channel, const RemoteFlags& remote, ReflectionQuestion question);

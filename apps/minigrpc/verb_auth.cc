@@ -1,5 +1,4 @@
 // auth, user, role: who may do what. The outputs are etcdctl's.
-#include <minigrpc/channel.h>
 #include <minigrpc/etcd_types.h>
 
 #include <cctype>
@@ -8,8 +7,11 @@
 #include <vector>
 
 #include "etcd/api/auth.minigrpc.h"
+#include "header_text.h"
 #include "invocation.h"
 #include "json_object.h"
+#include "password.h"
+#include "registry_call.h"
 #include "text.h"
 #include "verbs.h"
 
@@ -22,33 +24,27 @@ using AuthClient = etcdserverpb::Auth::Client;
 // Makes one call and prints its answer: `text` in the simple format, and what `rest` adds behind the header in JSON.
 class AuthCall {
  public:
-  explicit AuthCall(Invocation& invocation)
-      : invocation_(invocation), channel_(invocation.runtime(), invocation.endpoint_list()), client_(channel_) {}
+  explicit AuthCall(Invocation& invocation) : invocation_(invocation), calls_(invocation) {}
 
   template <class Request, class Response>
   Result<Response> ask(Task<Result<Response>> (AuthClient::*method)(const Request&, CallOptions) const,
                        const Request& request) {
-    CallOptions options;
-    options.timeout = invocation_.globals().command_timeout;
-    return sync_wait((client_.*method)(request, std::move(options)));
+    return calls_.ask(method, request);
   }
 
   template <class Response>
   int print(const Response& response, const std::string& text, const std::string& json_rest = {},
             const std::string& fields_rest = {}) {
-    const etcdserverpb::ResponseHeader& header = response.header();
     switch (invocation_.format()) {
-      case OutputFormat::kJson: {
-        JsonObject object;
-        object.number_unless_zero("cluster_id", header.cluster_id()).number_unless_zero("member_id", header.member_id());
-        object.number_unless_zero("revision", header.revision()).number_unless_zero("raft_term", header.raft_term());
-        invocation_.out() << R"({"header":)" << object.text() << (json_rest.empty() ? "" : ",") << json_rest << "}\n";
+      case OutputFormat::kJson:
+        invocation_.out() << R"({"header":)" << header_json(response.header()) << (json_rest.empty() ? "" : ",")
+                          << json_rest << "}\n";
         break;
-      }
       case OutputFormat::kFields:
-        invocation_.out() << "\"ClusterID\" : " << header.cluster_id() << "\n\"MemberID\" : " << header.member_id()
-                          << "\n\"Revision\" : " << header.revision() << "\n\"RaftTerm\" : " << header.raft_term()
-                          << "\n" << fields_rest;
+        invocation_.out() << header_fields(response.header()) << fields_rest;
+        break;
+      case OutputFormat::kProtobuf:
+        invocation_.out() << response.SerializeAsString();
         break;
       case OutputFormat::kSimple:
       case OutputFormat::kTable:
@@ -70,8 +66,7 @@ class AuthCall {
 
  private:
   Invocation& invocation_;
-  Channel channel_;
-  AuthClient client_;
+  RegistryCalls<AuthClient> calls_;
 };
 
 // ---- auth ----
@@ -91,11 +86,15 @@ int auth_enable(Invocation& invocation, const Arguments&) {
     response = call.ask(&AuthClient::AuthEnable, {});
   }
   if (!response) return invocation.fail(response.error());
-  return call.print(*response, "Authentication Enabled\n");
+  invocation.out() << "Authentication Enabled\n";  // in every format, as etcdctl
+  return 0;
 }
 
 int auth_disable(Invocation& invocation, const Arguments&) {
-  return AuthCall(invocation).run(&AuthClient::AuthDisable, {}, "Authentication Disabled");
+  const auto response = AuthCall(invocation).ask(&AuthClient::AuthDisable, {});
+  if (!response) return invocation.fail(response.error());
+  invocation.out() << "Authentication Disabled\n";
+  return 0;
 }
 
 int auth_status(Invocation& invocation, const Arguments&) {
@@ -111,14 +110,6 @@ int auth_status(Invocation& invocation, const Arguments&) {
 }
 
 // ---- user ----
-
-// One line of the standard input, asked for by name where a person sits there.
-std::string read_password(Invocation& invocation, const std::string& user) {
-  invocation.err() << "Password of " << user << ": " << std::flush;
-  std::string password;
-  std::getline(invocation.in(), password);
-  return password;
-}
 
 struct UserFlags {
   std::string new_password;
@@ -141,7 +132,7 @@ int user_add(Invocation& invocation, const UserFlags& flags, const Arguments& ar
     else if (colon != std::string::npos)
       request.set_password(arguments[0].substr(colon + 1));
     else
-      request.set_password(read_password(invocation, request.name()));
+      request.set_password(read_password(invocation.in(), invocation.err(), request.name()));
     if (request.password().empty())
       return invocation.fail(Exit::kBadArguments, "the password is empty; --no-password makes a user without one");
   }
@@ -153,7 +144,7 @@ int user_passwd(Invocation& invocation, const Arguments& arguments) {
     return invocation.fail(Exit::kBadArguments, "user passwd command requires user name as its argument");
   etcdserverpb::AuthUserChangePasswordRequest request;
   request.set_name(arguments[0]);
-  request.set_password(read_password(invocation, arguments[0]));
+  request.set_password(read_password(invocation.in(), invocation.err(), arguments[0]));
   if (request.password().empty()) return invocation.fail(Exit::kBadArguments, "the password is empty");
   return AuthCall(invocation).run(&AuthClient::UserChangePassword, request, "Password updated");
 }
@@ -444,6 +435,7 @@ std::vector<Verb> auth_verbs() {
                              "minigrpc role grant-permission stock readwrite --prefix ProdService/", role_grant));
   verbs.push_back(range_verb("role revoke-permission", "<role> <key> [range_end]", "Take a permission from a role",
                              "minigrpc role revoke-permission stock --prefix ProdService/", role_revoke));
+  for (Verb& verb : verbs) verb.has_protobuf = true;
   return verbs;
 }
 

@@ -190,36 +190,13 @@ void print_details(Invocation& invocation, const CallDetails& details) {
   print("trailer", details.trailers);
 }
 
-// Whether it is what was typed that has no schema, and not the server that failed.
-bool is_callers_fault(const Status& status) {
-  return status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kNotFound;
-}
-
-// Where the files that were given, or the schemas that are built in, do not have the method, the server itself is asked.
-Result<CallSchema> find_schema(const CallFlags& flags, const Channel& channel, const std::string& method) {
-  Result<CallSchema> schema = CallSchema::load(flags.remote.schema);
-  if (!schema || !flags.remote.schema.empty() || schema->find_method(method)) return schema;
-  const std::size_t slash = method.rfind('/');
-  std::string service = method.substr(0, slash != std::string::npos ? slash : method.rfind('.'));
-  if (service.starts_with('/')) service.erase(0, 1);
-  const Result<Reflected> reflected = ask_server(channel, flags.remote, {.service = service});
-  if (reflected && !reflected->files.file().empty()) return CallSchema::of(reflected->files);
-  if (reflected)
-    return Status(StatusCode::kNotFound,
-                  "the server has no service \"" + service + "\"; there are: " + joined(reflected->services, ", "));
-  if (reflected.error().code() != StatusCode::kUnimplemented) return reflected.error();
-  return Status(StatusCode::kInvalidArgument, "the server has no reflection, so the schema of " + method +
-                                                  " is needed: pass --proto FILE, and -I DIR for each directory "
-                                                  "that its imports come from, or --protoset FILE");
-}
-
 int call(Invocation& invocation, const CallFlags& flags, const Arguments& arguments) {
   if (arguments.size() < 2 || arguments.size() > 3)
     return invocation.fail(Exit::kBadArguments, "call takes a target, Service/Method and perhaps JSON");
   Result<Metadata> metadata = parse_headers(flags.remote.headers);
   if (!metadata) return invocation.fail(Exit::kBadArguments, metadata.error().message());
   const std::unique_ptr<Channel> channel = open_channel(invocation, flags.remote, arguments[0]);
-  Result<CallSchema> schema = find_schema(flags, *channel, arguments[1]);
+  Result<CallSchema> schema = find_schema(flags.remote, *channel, arguments[1]);
   if (!schema && is_callers_fault(schema.error()))
     return invocation.fail(Exit::kBadArguments, schema.error().message());
   if (!schema) return fail_call(invocation, CallSchema::load({}).value(), schema.error());

@@ -1,12 +1,11 @@
-// member list, endpoint status, endpoint health, endpoint hashkv, version.
-#include <minigrpc/channel.h>
-
+// endpoint status, endpoint health, endpoint hashkv, version.
 #include <chrono>
 #include <memory>
 
 #include "endpoints.h"
 #include "etcd/api/maintenance.minigrpc.h"
 #include "invocation.h"
+#include "registry_call.h"
 #include "verbs.h"
 
 namespace minigrpc::cli {
@@ -16,24 +15,14 @@ namespace {
 // The oldest etcd whose command line this one is like.
 constexpr std::string_view kApiVersion = "3.4";
 
-int member_list(Invocation& invocation, const Arguments& arguments) {
-  if (arguments.size() != 0) return invocation.fail(Exit::kBadArguments, "member list takes no argument");
-  Result<etcd::MemberListResponse> response = sync_wait(invocation.client().MemberList());
-  if (!response) return invocation.fail(response.error());
-  invocation.printer().members(*response);
-  return 0;
-}
-
 int endpoint_status(Invocation& invocation, bool cluster, const Arguments&) {
   Result<std::vector<std::string>> endpoints = wanted_endpoints(invocation, cluster);
   if (!endpoints) return invocation.fail(endpoints.error());
   std::vector<EndpointStatus> list;
   int exit = 0;
   for (const std::string& endpoint : *endpoints) {
-    const Result<std::string> address = endpoint_address(endpoint);
-    Result<etcd::MemberStatusResponse> response =
-        address.status().ok() ? sync_wait(invocation.client_for(*address)->MemberStatus(*address))
-                              : Result<etcd::MemberStatusResponse>(address.error());
+    const std::unique_ptr<etcd::Client> client = invocation.client_for(endpoint);
+    Result<etcd::MemberStatusResponse> response = sync_wait(client->MemberStatus(client->endpoints().front()));
     if (response) {
       list.push_back({endpoint, *std::move(response)});
       continue;
@@ -51,12 +40,7 @@ Task<EndpointHealth> ask_health(Invocation& invocation, std::string endpoint) {
   const auto start = std::chrono::steady_clock::now();
   EndpointHealth health;
   health.endpoint = endpoint;
-  const Result<std::string> address = endpoint_address(endpoint);
-  if (!address) {
-    health.error = address.error().message();
-    co_return health;
-  }
-  const std::unique_ptr<etcd::Client> client = invocation.client_for(*address);
+  const std::unique_ptr<etcd::Client> client = invocation.client_for(endpoint);
   etcd::RangeRequest request;
   request.keys = etcd::KeyRange::single("health");
   Task<Result<etcd::RangeResponse>> asking = client->Range(std::move(request));
@@ -80,15 +64,11 @@ int endpoint_health(Invocation& invocation, bool cluster, const Arguments&) {
 }
 
 Result<EndpointHash> ask_hash(Invocation& invocation, const std::string& endpoint, std::int64_t revision) {
-  const Result<std::string> address = endpoint_address(endpoint);
-  if (!address) return address.error();
-  Channel channel(invocation.runtime(), *address);
-  etcdserverpb::Maintenance::Client client(channel);
+  using Maintenance = etcdserverpb::Maintenance::Client;
   etcdserverpb::HashKVRequest request;
   request.set_revision(revision);
-  CallOptions options;
-  options.timeout = invocation.globals().command_timeout;
-  Result<etcdserverpb::HashKVResponse> response = sync_wait(client.HashKV(request, options));
+  Result<etcdserverpb::HashKVResponse> response =
+      RegistryCalls<Maintenance>(invocation, endpoint).ask(&Maintenance::HashKV, request);
   if (!response) return response.error();
   const etcdserverpb::ResponseHeader& header = response->header();
   return EndpointHash{endpoint,
@@ -129,16 +109,6 @@ Result<std::vector<std::string>> wanted_endpoints(Invocation& invocation, bool c
   for (const etcd::Member& member : response->members)
     endpoints.insert(endpoints.end(), member.client_urls.begin(), member.client_urls.end());
   return endpoints;
-}
-
-Verb member_list_verb() {
-  Verb verb{.path = "member list", .arguments = "", .summary = "List the members of the registry"};
-  verb.description =
-      "Each line: ID, status, name, peer addresses, client addresses, whether it is a learner.";
-  verb.examples = "minigrpc member list -w table";
-  verb.has_table = true;
-  verb.run = member_list;
-  return verb;
 }
 
 Verb endpoint_status_verb() {

@@ -76,6 +76,7 @@ Verb get_verb() {
       "minigrpc get greeting --rev 7 -w json          as it was at revision 7\n"
       "minigrpc get --prefix '' --sort-by MODIFY --order DESCEND --limit 10";
   flags->add_to(verb.flags);
+  verb.has_protobuf = true;
   verb.run = [flags](Invocation& invocation, const Arguments& arguments) {
     return get(invocation, *flags, arguments);
   };
@@ -93,6 +94,7 @@ Verb put_verb() {
       "minigrpc put -- temperature -12\n"
       "minigrpc put config < config.json";
   flags->add_to(verb.flags);
+  verb.has_protobuf = true;
   verb.run = [flags](Invocation& invocation, const Arguments& arguments) {
     return put(invocation, *flags, arguments);
   };
@@ -107,6 +109,7 @@ Verb del_verb() {
       "minigrpc del greeting\n"
       "minigrpc del --prefix ProdService/ --prev-kv   print what was deleted";
   flags->add_to(verb.flags);
+  verb.has_protobuf = true;
   verb.run = [flags](Invocation& invocation, const Arguments& arguments) {
     return del(invocation, *flags, arguments);
   };

@@ -122,6 +122,7 @@ Verb lease_grant_verb() {
   verb.examples =
       "minigrpc lease grant 60\n"
       "minigrpc lease grant 60 -w json";
+  verb.has_protobuf = true;
   verb.run = grant;
   return verb;
 }
@@ -129,6 +130,7 @@ Verb lease_grant_verb() {
 Verb lease_revoke_verb() {
   Verb verb{.path = "lease revoke", .arguments = "<leaseID>", .summary = "End a lease and delete its keys"};
   verb.examples = "minigrpc lease revoke 70cc8c2a8b2b3c05";
+  verb.has_protobuf = true;
   verb.run = revoke;
   return verb;
 }
@@ -139,6 +141,7 @@ Verb lease_time_to_live_verb() {
       .path = "lease timetolive", .arguments = "<leaseID>", .summary = "Tell how long a lease has left"};
   verb.examples = "minigrpc lease timetolive 70cc8c2a8b2b3c05 --keys";
   verb.flags.add("keys", keys.get(), "also the keys that are attached to it");
+  verb.has_protobuf = true;
   verb.run = [keys](Invocation& invocation, const Arguments& arguments) {
     return time_to_live(invocation, *keys, arguments);
   };
@@ -148,6 +151,7 @@ Verb lease_time_to_live_verb() {
 Verb lease_list_verb() {
   Verb verb{.path = "lease list", .arguments = "", .summary = "List the leases that live"};
   verb.examples = "minigrpc lease list";
+  verb.has_protobuf = true;
   verb.run = list_leases;
   return verb;
 }
@@ -160,6 +164,7 @@ Verb lease_keep_alive_verb() {
       "minigrpc lease keep-alive 70cc8c2a8b2b3c05\n"
       "minigrpc lease keep-alive --once 70cc8c2a8b2b3c05";
   verb.flags.add("once", once.get(), "renew it once and exit");
+  verb.has_protobuf = true;
   verb.run = [once](Invocation& invocation, const Arguments& arguments) {
     return keep_alive(invocation, *once, arguments);
   };

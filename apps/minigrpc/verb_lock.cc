@@ -113,6 +113,7 @@ Verb lock_verb() {
       "minigrpc lock deploy ./deploy.sh production\n"
       "minigrpc lock deploy --ttl 60 -- sh -c 'echo $ETCD_LOCK_KEY'";
   verb.flags.add("ttl", ttl_s.get(), "seconds until the lock of a holder that died is free");
+  verb.has_protobuf = true;
   verb.run = [ttl_s](Invocation& invocation, const Arguments& arguments) {
     if (arguments.size() == 0)
       return invocation.fail(Exit::kBadArguments,

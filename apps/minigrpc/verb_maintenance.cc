@@ -1,14 +1,14 @@
 // alarm list, alarm disarm, defrag, move-leader. The outputs are etcdctl's.
-#include <minigrpc/channel.h>
-
 #include <charconv>
 #include <memory>
 #include <optional>
 
 #include "endpoints.h"
 #include "etcd/api/maintenance.minigrpc.h"
+#include "header_text.h"
 #include "invocation.h"
 #include "json_object.h"
+#include "registry_call.h"
 #include "text.h"
 #include "verbs.h"
 
@@ -18,13 +18,13 @@ namespace {
 
 using MaintenanceClient = etcdserverpb::Maintenance::Client;
 
-CallOptions options_for(const Invocation& invocation) {
-  CallOptions options;
-  options.timeout = invocation.globals().command_timeout;
-  return options;
-}
+using MaintenanceCalls = RegistryCalls<MaintenanceClient>;
 
 void print_alarms(Invocation& invocation, const etcdserverpb::AlarmResponse& response) {
+  if (invocation.format() == OutputFormat::kProtobuf) {
+    invocation.out() << response.SerializeAsString();
+    return;
+  }
   if (invocation.format() != OutputFormat::kJson) {
     for (const etcdserverpb::AlarmMember& alarm : response.alarms())
       invocation.out() << "memberID:" << alarm.memberid()
@@ -37,23 +37,17 @@ void print_alarms(Invocation& invocation, const etcdserverpb::AlarmResponse& res
     object.number_unless_zero("memberID", alarm.memberid());
     alarms.add(object.number_unless_zero("alarm", static_cast<int>(alarm.alarm())).text());
   }
-  JsonObject header;
-  header.number_unless_zero("cluster_id", response.header().cluster_id());
-  header.number_unless_zero("member_id", response.header().member_id());
-  header.number_unless_zero("revision", response.header().revision());
-  header.number_unless_zero("raft_term", response.header().raft_term());
   JsonObject object;
-  if (response.has_header()) object.json("header", header.text());
+  if (response.has_header()) object.json("header", header_json(response.header()));
   if (!alarms.empty()) object.json("alarms", alarms.text());
   invocation.out() << object.text() << "\n";
 }
 
 int alarm_list(Invocation& invocation, const Arguments& arguments) {
   if (arguments.size() != 0) return invocation.fail(Exit::kBadArguments, "alarm list command accepts no arguments");
-  Channel channel(invocation.runtime(), invocation.endpoint_list());
-  const MaintenanceClient client(channel);
+  MaintenanceCalls calls(invocation);
   const etcdserverpb::AlarmRequest request;
-  const auto response = sync_wait(client.Alarm(request, options_for(invocation)));
+  const auto response = calls.ask(&MaintenanceClient::Alarm, request);
   if (!response) return invocation.fail(response.error());
   print_alarms(invocation, *response);
   return 0;
@@ -62,16 +56,15 @@ int alarm_list(Invocation& invocation, const Arguments& arguments) {
 // Disarms each alarm that there is, and prints those.
 int alarm_disarm(Invocation& invocation, const Arguments& arguments) {
   if (arguments.size() != 0) return invocation.fail(Exit::kBadArguments, "alarm disarm command accepts no arguments");
-  Channel channel(invocation.runtime(), invocation.endpoint_list());
-  const MaintenanceClient client(channel);
+  MaintenanceCalls calls(invocation);
   etcdserverpb::AlarmRequest request;
-  auto response = sync_wait(client.Alarm(request, options_for(invocation)));
+  auto response = calls.ask(&MaintenanceClient::Alarm, request);
   if (!response) return invocation.fail(response.error());
   request.set_action(etcdserverpb::AlarmRequest::DEACTIVATE);
   for (const etcdserverpb::AlarmMember& alarm : response->alarms()) {
     request.set_memberid(alarm.memberid());
     request.set_alarm(alarm.alarm());
-    const auto disarmed = sync_wait(client.Alarm(request, options_for(invocation)));
+    const auto disarmed = calls.ask(&MaintenanceClient::Alarm, request);
     if (!disarmed) return invocation.fail(disarmed.error());
   }
   print_alarms(invocation, *response);
@@ -83,14 +76,8 @@ int defrag(Invocation& invocation, bool cluster, const Arguments&) {
   if (!endpoints) return invocation.fail(endpoints.error());
   int exit = 0;
   for (const std::string& endpoint : *endpoints) {
-    const Result<std::string> address = endpoint_address(endpoint);
-    Status status = address.status();
-    if (address) {
-      Channel channel(invocation.runtime(), *address);
-      const MaintenanceClient client(channel);
-      const etcdserverpb::DefragmentRequest request;
-      status = sync_wait(client.Defragment(request, options_for(invocation))).status();
-    }
+    const etcdserverpb::DefragmentRequest request;
+    const Status status = MaintenanceCalls(invocation, endpoint).ask(&MaintenanceClient::Defragment, request).status();
     if (status.ok()) {
       invocation.out() << "Finished defragmenting etcd member[" << endpoint << "]\n";
       continue;
@@ -114,15 +101,14 @@ int move_leader(Invocation& invocation, const Arguments& arguments) {
   const std::optional<std::uint64_t> target = parse_member_id(arguments[0]);
   if (!target) return invocation.fail(Exit::kBadArguments, "bad member ID " + arguments[0] + ": it is hexadecimal");
   for (const std::string& endpoint : invocation.globals().endpoints) {
-    Channel channel(invocation.runtime(), endpoint_address(endpoint).value());
-    const MaintenanceClient client(channel);
+    MaintenanceCalls calls(invocation, endpoint);
     const etcdserverpb::StatusRequest ask;
-    const auto status = sync_wait(client.Status(ask, options_for(invocation)));
+    const auto status = calls.ask(&MaintenanceClient::Status, ask);
     if (!status) return invocation.fail(status.error());
     if (status->header().member_id() != status->leader()) continue;
     etcdserverpb::MoveLeaderRequest request;
     request.set_targetid(*target);
-    const auto moved = sync_wait(client.MoveLeader(request, options_for(invocation)));
+    const auto moved = calls.ask(&MaintenanceClient::MoveLeader, request);
     if (!moved) return invocation.fail(moved.error());
     invocation.out() << "Leadership transferred from " << hexadecimal(status->leader()) << " to "
                      << hexadecimal(*target) << "\n";
@@ -137,6 +123,7 @@ int move_leader(Invocation& invocation, const Arguments& arguments) {
 Verb alarm_list_verb() {
   Verb verb{.path = "alarm list", .arguments = "", .summary = "List the alarms"};
   verb.examples = "minigrpc alarm list";
+  verb.has_protobuf = true;
   verb.run = alarm_list;
   return verb;
 }
@@ -144,6 +131,7 @@ Verb alarm_list_verb() {
 Verb alarm_disarm_verb() {
   Verb verb{.path = "alarm disarm", .arguments = "", .summary = "Disarm every alarm"};
   verb.examples = "minigrpc alarm disarm";
+  verb.has_protobuf = true;
   verb.run = alarm_disarm;
   return verb;
 }

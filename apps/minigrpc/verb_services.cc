@@ -163,6 +163,7 @@ int services(Invocation& invocation, const Arguments& arguments) {
   std::ostream& out = invocation.out();
   const bool found = !listing->entries.empty();
   switch (invocation.format()) {
+    case OutputFormat::kProtobuf:  // refused by main(), as has_protobuf says
     case OutputFormat::kSimple:
       if (found) out << aligned_columns(kHeadings, table_rows(*listing));
       break;

@@ -1,6 +1,5 @@
 // snapshot save, snapshot status, snapshot restore.
 #include <fcntl.h>
-#include <minigrpc/channel.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 
 #include "etcd/api/maintenance.minigrpc.h"
 #include "invocation.h"
+#include "registry_call.h"
 #include "snapshot/restore.h"
 #include "snapshot/snapshot_file.h"
 #include "text.h"
@@ -62,8 +62,8 @@ class PartFile {
   int fd_ = -1;
 };
 
-Task<Status> receive(etcdserverpb::Maintenance::Client client, const PartFile& file) {
-  auto reader = client.Snapshot(etcdserverpb::SnapshotRequest());
+Task<Status> receive(etcdserverpb::Maintenance::Client client, CallOptions options, const PartFile& file) {
+  auto reader = client.Snapshot(etcdserverpb::SnapshotRequest(), std::move(options));
   for (;;) {
     auto reading = reader.read();
     const std::optional<etcdserverpb::SnapshotResponse> response = co_await reading;
@@ -84,8 +84,9 @@ int save(Invocation& invocation, const Arguments& arguments) {
   const PartFile file(arguments[0]);
   Status status = file.opened();
   if (status.ok()) {
-    Channel channel(invocation.runtime(), invocation.endpoint_list());
-    status = sync_wait(receive(etcdserverpb::Maintenance::Client(channel), file));
+    RegistryCalls<etcdserverpb::Maintenance::Client> calls(invocation);
+    Result<CallOptions> options = calls.options();
+    status = options ? sync_wait(receive(calls.service(), *std::move(options), file)) : options.error();
   }
   if (status.ok()) status = file.keep();
   if (!status.ok()) return invocation.fail(status, Exit::kInterrupted);
@@ -97,6 +98,7 @@ void print(const snapshot::FileStatus& status, OutputFormat format, std::ostream
   const std::string hash = hexadecimal(status.hash);
   const std::string size = human_size(static_cast<std::uint64_t>(status.total_size));
   switch (format) {
+    case OutputFormat::kProtobuf:  // refused by main(), as has_protobuf says
     case OutputFormat::kSimple:
       out << hash << ", " << status.revision << ", " << status.total_key << ", " << size << "\n";
       return;

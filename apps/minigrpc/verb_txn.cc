@@ -44,6 +44,7 @@ Verb txn_verb() {
       "\n"
       "END";
   verb.flags.add("interactive", interactive.get(), "say which block is expected", 'i');
+  verb.has_protobuf = true;
   verb.run = [interactive](Invocation& invocation, const Arguments& arguments) {
     return txn(invocation, *interactive, arguments);
   };

@@ -22,8 +22,23 @@ Verb lease_list_verb();
 Verb lease_keep_alive_verb();
 // verb_lock.cc
 Verb lock_verb();
-// verb_cluster.cc
+// verb_member.cc
 Verb member_list_verb();
+Verb member_add_verb();
+Verb member_remove_verb();
+Verb member_update_verb();
+Verb member_promote_verb();
+// verb_elect.cc
+Verb elect_verb();
+// verb_mirror.cc
+Verb make_mirror_verb();
+Verb migrate_verb();
+// verb_check.cc
+Verb check_perf_verb();
+Verb check_datascale_verb();
+// verb_completion.cc; both are borrowed until the verbs are gone
+std::vector<Verb> completion_verbs(const std::vector<Verb>& all, const FlagSet& globals);
+// verb_cluster.cc
 Verb endpoint_status_verb();
 Verb endpoint_health_verb();
 Verb endpoint_hashkv_verb();

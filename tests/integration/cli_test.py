@@ -23,7 +23,7 @@ from registry_process import RegistryProcess, free_port  # noqa: E402
 
 OPTIONS = None
 TIMEOUT_S = 60
-FORMATS = ("simple", "json", "fields")
+FORMATS = ("simple", "json", "fields")  # and protobuf, which cannot be masked: see cli_session_test.py
 NO_PROXY = {name: value for name, value in os.environ.items()
             if not name.startswith(("ETCDCTL_", "MINIGRPC_")) and not name.lower().endswith("_proxy")}
 
@@ -119,7 +119,6 @@ class TwoTools(unittest.TestCase):
             tool.stop()
 
 
-class SideBySide(TwoTools):
     def same(self, *arguments, stdin="", env=None):
         """Runs it with both; minigrpc's output."""
         theirs = self.etcdctl.run(*arguments, stdin=stdin, env=env)
@@ -133,6 +132,8 @@ class SideBySide(TwoTools):
         for output_format in formats:
             self.same(*arguments, "-w", output_format, stdin=stdin)
 
+
+class SideBySide(TwoTools):
     def test_put(self):
         self.same("put", "p/a", "1")
         self.same("put", "p/a", "2", "--prev-kv")

@@ -58,6 +58,8 @@ Verb move_leader_verb();
 Verb services_verb();
 // verb_call.cc
 Verb call_verb();
+// verb_bench.cc
+Verb bench_verb();
 // verb_describe.cc
 Verb list_verb();
 Verb describe_verb();

@@ -1,8 +1,19 @@
 #include "load_requests.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace minigrpc::cli {
+
+namespace {
+
+std::int64_t unix_time_ms() {
+  using std::chrono::milliseconds;
+  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
 
 Result<LoadRequests> LoadRequests::make(const std::vector<std::string>& documents, Serialize serialize) {
   LoadRequests requests;
@@ -25,7 +36,9 @@ const RawMessage* LoadRequests::request(const DataTemplate::Values& values, std:
                                         RawMessage& own) {
   const std::size_t index = values.number % fixed_.size();
   if (templates_.empty() || templates_[index].constant()) return &fixed_[index];
-  const std::string json = templates_[index].fill(values, random);
+  DataTemplate::Values filled = values;
+  filled.time_ms = unix_time_ms();
+  const std::string json = templates_[index].fill(filled, random);
   std::lock_guard lock(mutex_);
   Result<std::string> bytes = serialize_(json);
   if (!bytes) return nullptr;

@@ -6,12 +6,6 @@ namespace {
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
-std::int64_t unix_time_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Status template_failed() {
   return Status(StatusCode::kInvalidArgument,
                 "the data template made a message that does not fit the method");
@@ -76,21 +70,15 @@ void LoadThread::stop(std::chrono::nanoseconds grace) {
   sync_wait(scope_.join());
 }
 
-// The next call; false where there is none. In an open loop it waits until it is due.
-Task<bool> LoadThread::take_slot(Slot* slot) {
-  if (stopping_) co_return false;
-  if (plan_.call_count != 0 && next_number_ >= static_cast<std::uint64_t>(plan_.call_count)) co_return false;
+// The next call, and from when its latency counts; false where there is none.
+bool LoadThread::take_slot(Slot* slot) {
+  if (stopping_) return false;
+  if (plan_.call_count != 0 && next_number_ >= static_cast<std::uint64_t>(plan_.call_count)) return false;
   slot->number = next_number_++;
-  slot->due = now();
-  if (plan_.rate == 0) co_return true;
+  if (plan_.rate == 0) return true;
   const double after_s = static_cast<double>(slot->number) / plan_.rate;
-  const TimePoint due = started_ + std::chrono::nanoseconds(static_cast<std::int64_t>(after_s * 1e9));
-  if (due > slot->due) {
-    Task<bool> pausing = runtime_.sleep_until(due);
-    if (!co_await pausing) co_return false;
-  }
-  slot->due = due;
-  co_return !stopping_;
+  slot->due = started_ + std::chrono::nanoseconds(static_cast<std::int64_t>(after_s * 1e9));
+  return true;
 }
 
 // Of an open loop: what was due by now has a number that nobody has taken.
@@ -106,15 +94,21 @@ Task<void> LoadThread::call_again_and_again(std::size_t worker) {
   TaskContext& context = co_await current_context();
   const GenericClient& client = clients_[worker % clients_.size()];
   DataTemplate::Values values{.worker = static_cast<std::uint64_t>(first_worker_) + worker};
-  while (true) {
-    Slot slot;
-    Task<bool> taking = take_slot(&slot);
-    if (!co_await taking) break;
+  Slot slot;
+  slot.due = now();  // in a closed loop the end of one call is the beginning of the next
+  while (take_slot(&slot)) {
+    if (plan_.rate != 0 && slot.due > now()) {
+      Task<bool> pausing = runtime_.sleep_until(slot.due);
+      const bool is_due = co_await pausing;
+      if (!is_due || stopping_) break;
+    }
     values.number = slot.number;
     Task<Status> calling = call(client, values);
     const Status status = co_await calling;
     if (context.cancelled()) break;
-    if (slot.due >= measured_from_) stats_.record(status, now() - slot.due);
+    const TimePoint end = now();
+    if (slot.due >= measured_from_) stats_.record(status, end - slot.due);
+    slot.due = end;
   }
   if (--running_count_ == 0) done_.set();
 }
@@ -148,7 +142,6 @@ const RawMessage* LoadThread::request_of(DataTemplate::Values values, std::uint6
       plan_.kind == MethodKind::kClientStreaming || plan_.kind == MethodKind::kBidirectional;
   if (takes_stream)
     values.number = values.number * static_cast<std::uint64_t>(plan_.messages_per_call) + message;
-  values.time_ms = unix_time_ms();
   const RawMessage* request = requests_.request(values, random_, own);
   if (request == nullptr) return nullptr;
   ++stats_.messages_sent;

@@ -63,7 +63,7 @@ class LoadThread {
     TimePoint due{};  // from when its latency counts
   };
   Task<void> call_again_and_again(std::size_t worker);
-  Task<bool> take_slot(Slot* slot);
+  bool take_slot(Slot* slot);
   Task<Status> call(const GenericClient& client, const DataTemplate::Values& values);
   Task<Status> call_unary(const GenericClient& client, const DataTemplate::Values& values);
   Task<Status> call_server_streaming(const GenericClient& client, const DataTemplate::Values& values);

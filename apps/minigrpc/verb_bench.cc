@@ -251,7 +251,8 @@ int bench(Invocation& invocation, const BenchFlags& flags, const Arguments& argu
                              .rate = static_cast<double>(flags.rate)};
   const bool json = flags.output == "json" || invocation.format() == OutputFormat::kJson;
   invocation.out() << (json ? bench_json(setting, outcome) + "\n" : bench_text(setting, outcome));
-  return outcome.stats.failed_count() == 0 ? 0 : static_cast<int>(Exit::kError);
+  const bool good = outcome.stats.failed_count() == 0 && outcome.stats.ended_count() > 0;
+  return good ? 0 : static_cast<int>(Exit::kError);
 }
 
 }  // namespace
@@ -271,7 +272,8 @@ Verb bench_verb() {
       "closed loop).\n"
       "With --rate so many calls a second are due, whatever became of the others, and latencies count from "
       "when a call\n"
-      "was due: a server that stalls shows. Exits with 1 where a call failed. Ctrl-C ends it early, with the "
+      "was due: a server that stalls shows. Exits with 1 where a call failed or none ended. Ctrl-C ends it "
+      "early, with the "
       "result so far.";
   verb.examples =
       "minigrpc bench ProdService ProdService/GetProdStock '{\"prod_id\": 4}'\n"

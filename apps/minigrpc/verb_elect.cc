@@ -60,6 +60,7 @@ Task<int> run_for(Invocation& invocation, const std::string name, const std::str
   Task<Result<std::unique_ptr<etcd::Session>>> opening =
       interruption.run(etcd::Session::open(invocation.client(), kSessionTtl_s));
   Result<std::unique_ptr<etcd::Session>> session = co_await opening;
+  if (!session && interruption.signal() != 0) co_return invocation.fail(Exit::kError, "interrupted");
   if (!session) co_return invocation.fail(session.error());
   const int exit = co_await campaign(invocation, interruption, **session, name, proposal);
   Task<Status> closing = (*session)->close();

@@ -1,11 +1,14 @@
 // minigrpcd: the registry as a daemon.
 #include <minigrpc/registry.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 #include "flags.h"
 #include "log_lines.h"
@@ -141,6 +144,32 @@ int serve(Flags flags) {
   return kOk;
 }
 
+// What a damaged file or disk does to a program that maps it: there is nothing to go on with, but something
+// to say.
+void say_that_the_database_cannot_be_read(int) {
+  constexpr std::string_view text =
+      "minigrpcd: the database cannot be read: the disk failed, or the file was cut or is damaged (or this "
+      "is a bug). Check "
+      "the disk, then start again; if that does not help, start from a snapshot in another directory "
+      "(--restore)\n";
+  // The process ends of the same signal once this returns.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+void prepare_for_bad_disks() {
+  // A file that may not grow is an error of the write, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  struct sigaction action {};
+  action.sa_handler = say_that_the_database_cannot_be_read;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  // A page that the disk does not give; a size in a damaged page that leads out of the map.
+  for (const int signal : {SIGBUS, SIGSEGV}) {
+    struct sigaction before {};
+    const bool is_free = ::sigaction(signal, nullptr, &before) == 0 && before.sa_handler == SIG_DFL;
+    if (is_free) ::sigaction(signal, &action, nullptr);
+  }
+}
+
 std::optional<std::string> from_environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
@@ -161,6 +190,7 @@ int run(int argc, char** argv) {
     std::cout << "minigrpcd Version: " MINIGRPC_VERSION "\netcd API: " << minigrpc::registry::kApiVersion << '\n';
     return kOk;
   }
+  prepare_for_bad_disks();
   return serve(*std::move(flags));
 }
 

@@ -22,6 +22,8 @@ Loop::Loop()
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  // What a thread does to itself cannot wait: blocked, it ends the process past every handler.
+  for (const int own : {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGABRT}) sigdelset(&all, own);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

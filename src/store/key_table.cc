@@ -80,6 +80,24 @@ Result<std::optional<std::string_view>> KeyTable::get(const lmdb::Txn& txn, std:
   return txn.get(tails, record_key(path->id, path->rest));
 }
 
+Status KeyTable::check_around(const lmdb::Txn& txn, std::string_view key, Decodes decodes) const {
+  if (key.size() > kRunSize) return {};
+  const Status astray{StatusCode::kDataLoss,
+                      "the database is damaged (a page of keys): restore it from a snapshot"};
+  lmdb::Cursor cursor(txn, root);
+  const auto sound = [&] { return is_link(cursor.key()) || decodes(cursor.key(), cursor.value()); };
+  cursor.seek(key);
+  if (cursor.failed()) return cursor.status();
+  if (cursor.valid()) {
+    if (cursor.key() < key || !sound()) return astray;
+    cursor.previous();
+  } else {
+    cursor.seek_last();
+  }
+  if (cursor.valid() && (cursor.key() >= key || !sound())) return astray;
+  return cursor.status();
+}
+
 Status KeyTable::put(lmdb::Txn& txn, std::string_view key, std::string_view value) const {
   if (key.size() <= kRunSize) return txn.put(root, key, value);
   Result<Path> path = walk(txn, *this, key);

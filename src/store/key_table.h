@@ -31,6 +31,11 @@ struct KeyTable {
 
   Result<std::optional<std::string_view>> get(const lmdb::Txn& txn, std::string_view key) const;
   Status put(lmdb::Txn& txn, std::string_view key, std::string_view value) const;
+  // LMDB has no checksum over its pages: a search that a damaged one led astray ends beside a record that
+  // does not decode, or is out of order. DATA_LOSS if that is so for `key`; asked before "it is not there" is
+  // believed, and where a walk begins. Of keys longer than LMDB's it looks at nothing.
+  using Decodes = bool (*)(std::string_view lmdb_key, std::string_view bytes);
+  Status check_around(const lmdb::Txn& txn, std::string_view key, Decodes decodes) const;
   // false: it was not there.
   Result<bool> erase(lmdb::Txn& txn, std::string_view key) const;
 };

@@ -131,6 +131,7 @@ class Cursor {
   void seek(std::string_view key);
   void seek_last();
   void next() { move(MDB_NEXT); }
+  void previous() { move(MDB_PREV); }
 
   bool valid() const { return code_ == 0; }
   std::string_view key() const { return {static_cast<const char*>(key_.mv_data), key_.mv_size}; }

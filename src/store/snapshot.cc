@@ -8,6 +8,13 @@ namespace {
 // LMDB's handles of its own tables: the list of free pages, and the names of the tables.
 constexpr MDB_dbi kFreeList = 0;
 constexpr MDB_dbi kNames = 1;
+
+bool live_decodes(std::string_view key, std::string_view bytes) {
+  return decode_live(key, bytes).has_value();
+}
+bool dead_decodes(std::string_view key, std::string_view bytes) {
+  return decode_dead(key, bytes).has_value();
+}
 }  // namespace
 
 Status damaged(std::string_view what) {
@@ -49,7 +56,10 @@ std::size_t Tables::pages_in_use(const lmdb::Txn& txn) const {
 Result<std::optional<LiveRecord>> Snapshot::live(std::string_view key) const {
   Result<std::optional<std::string_view>> bytes = tables.live.get(txn, key);
   if (!bytes) return bytes.error();
-  if (!bytes->has_value()) return std::optional<LiveRecord>();
+  if (!bytes->has_value()) {
+    if (Status status = tables.live.check_around(txn, key, live_decodes); !status.ok()) return status;
+    return std::optional<LiveRecord>();
+  }
   std::optional<LiveRecord> record = decode_live(key, **bytes);
   if (!record) return damaged("a key's latest version");
   return record;
@@ -58,7 +68,10 @@ Result<std::optional<LiveRecord>> Snapshot::live(std::string_view key) const {
 Result<std::optional<Revision>> Snapshot::tombstone(std::string_view key) const {
   Result<std::optional<std::string_view>> bytes = tables.dead.get(txn, key);
   if (!bytes) return bytes.error();
-  if (!bytes->has_value()) return std::optional<Revision>();
+  if (!bytes->has_value()) {
+    if (Status status = tables.dead.check_around(txn, key, dead_decodes); !status.ok()) return status;
+    return std::optional<Revision>();
+  }
   const std::optional<DeadRecord> record = decode_dead(key, **bytes);
   if (!record) return damaged("a deleted key");
   return std::optional(record->tombstone);
@@ -153,12 +166,14 @@ Result<Links> Snapshot::links_after(Revision prev) const {
 
 VersionCursor::VersionCursor(const Snapshot& snapshot, KeyRange keys, std::int64_t at)
     : snapshot_(snapshot), keys_(keys), at_(at), live_(snapshot.txn, snapshot.tables.live) {
+  status_ = snapshot.tables.live.check_around(snapshot.txn, keys_.key, live_decodes);
   live_.seek(keys_.key);
   if (at_ != kLatest) {
+    if (status_.ok()) status_ = snapshot.tables.dead.check_around(snapshot.txn, keys_.key, dead_decodes);
     dead_.emplace(snapshot.txn, snapshot.tables.dead);
     dead_->seek(keys_.key);
   }
-  settle();
+  if (status_.ok()) settle();
 }
 
 void VersionCursor::next() {
@@ -175,6 +190,9 @@ bool VersionCursor::in_range(const KeyCursor& cursor) const {
 void VersionCursor::settle() {
   for (;;) {
     current_ = in_range(live_) ? &live_ : nullptr;
+    // A damaged key may seem to lie beyond the range, and hide what comes after it.
+    if (current_ == nullptr && live_.valid() && !live_decodes(live_.key(), live_.value()))
+      status_ = damaged("a key's latest version");
     if (at_ == kLatest) return;
     if (in_range(*dead_) && (current_ == nullptr || dead_->key() < current_->key())) current_ = &*dead_;
     if (current_ == nullptr || visible()) return;

@@ -84,7 +84,8 @@ class BalancerHost {
   virtual TimePoint now() const = 0;
   // In [0, 1); not for secrets.
   virtual double random() = 0;
-  // Balancer::on_wake() is called then, once; a later call of this takes the place of an earlier one.
+  // Balancer::on_wake() is called then, once; a later call of this takes the place of an earlier one. TimePoint::max():
+  // never. Not before the first update().
   virtual void wake_at(TimePoint time) = 0;
   // state() or what pick() would say has changed, though no subchannel has: calls that wait ask again.
   virtual void changed() = 0;

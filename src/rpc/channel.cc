@@ -83,8 +83,10 @@ Status ChannelImpl::use_config(std::shared_ptr<const ServiceConfig> config) {
     const BalancerFactory factory = runtime_.impl().find_balancer(policy.name);
     if (!factory) return Status(StatusCode::kInvalidArgument, "no policy '" + policy.name + "' was added to the runtime");
     Result<std::unique_ptr<Balancer>> balancer = factory(*this, policy.json);
-    if (!balancer)
-      return Status(balancer.error().code(), "service config: " + policy.path + "." + balancer.error().message());
+    if (!balancer) {
+      const std::string where = policy.path.empty() ? "policy '" + policy.name + "': " : "service config: " + policy.path + ".";
+      return Status(balancer.error().code(), where + balancer.error().message());
+    }
     loop_.disarm(balancer_timer_);
     balancer_ = *std::move(balancer);
     policy_ = std::move(policy);
@@ -173,19 +175,28 @@ void ChannelImpl::configure_outliers() {
   }
   if (outliers_ && outliers_->options() == *config_->outliers()) return;
   outliers_.emplace(*config_->outliers());
-  on_outlier_timer();
+  // What was before does not count.
+  outliers_->begin(tallies());
+  arm_outlier_timer();
 }
 
 void ChannelImpl::on_outlier_timer() {
   const auto keep = shared_from_this();
-  const TimePoint time = now();
-  loop_.arm(outlier_timer_, time + std::chrono::duration_cast<TimePoint::duration>(outliers_->options().interval));
-  std::map<std::string, CallTally> tallies;
-  for (const auto& [address, subchannel] : subchannels_) tallies.emplace(address, subchannel->tally());
-  outliers_->step(time, tallies, uniform_random);
+  arm_outlier_timer();
+  outliers_->step(now(), tallies(), uniform_random);
   const auto subchannels = subchannels_;
   for (const auto& [address, subchannel] : subchannels)
     if (outliers_) subchannel->set_ejected(outliers_->is_ejected(address));
+}
+
+void ChannelImpl::arm_outlier_timer() {
+  loop_.arm(outlier_timer_, now() + std::chrono::duration_cast<TimePoint::duration>(outliers_->options().interval));
+}
+
+std::map<std::string, CallTally> ChannelImpl::tallies() const {
+  std::map<std::string, CallTally> tallies;
+  for (const auto& [address, subchannel] : subchannels_) tallies.emplace(address, subchannel->tally());
+  return tallies;
 }
 
 void ChannelImpl::wake_at(TimePoint time) {

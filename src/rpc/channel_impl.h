@@ -68,6 +68,8 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl>, priv
   // What holds for subchannels under config_ and policy_: health checks, load reports, outliers.
   void configure(SubchannelImpl& subchannel);
   void configure_outliers();
+  void arm_outlier_timer();
+  std::map<std::string, CallTally> tallies() const;  // by address
   void on_outlier_timer();
   void update_state();
   void try_pending();

@@ -17,27 +17,29 @@
 
 namespace minigrpc::rpc {
 
+struct SuccessRateEjection {
+  int stdev_factor_milli = 1900;  // below the mean by so many thousandths of the standard deviation
+  int enforcement_percent = 100;
+  int hosts_min = 5;
+  int requests_min = 100;
+  friend bool operator==(const SuccessRateEjection&, const SuccessRateEjection&) = default;
+};
+
+struct FailurePercentageEjection {
+  int threshold_percent = 85;
+  int enforcement_percent = 100;
+  int hosts_min = 5;
+  int requests_min = 50;
+  friend bool operator==(const FailurePercentageEjection&, const FailurePercentageEjection&) = default;
+};
+
 struct OutlierOptions {
-  struct SuccessRate {
-    int stdev_factor_milli = 1900;  // below the mean by so many thousandths of the standard deviation
-    int enforcement_percent = 100;
-    int hosts_min = 5;
-    int requests_min = 100;
-    friend bool operator==(const SuccessRate&, const SuccessRate&) = default;
-  };
-  struct FailurePercentage {
-    int threshold_percent = 85;
-    int enforcement_percent = 100;
-    int hosts_min = 5;
-    int requests_min = 50;
-    friend bool operator==(const FailurePercentage&, const FailurePercentage&) = default;
-  };
   std::chrono::nanoseconds interval = std::chrono::seconds(10);
   std::chrono::nanoseconds base_ejection_time = std::chrono::seconds(30);
   std::chrono::nanoseconds ejection_time_max = std::chrono::seconds(300);
   int ejected_percent_max = 10;
-  std::optional<SuccessRate> success_rate;
-  std::optional<FailurePercentage> failure_percentage;
+  std::optional<SuccessRateEjection> success_rate;
+  std::optional<FailurePercentageEjection> failure_percentage;
   friend bool operator==(const OutlierOptions&, const OutlierOptions&) = default;
 };
 
@@ -49,6 +51,8 @@ class OutlierDetection {
   explicit OutlierDetection(const OutlierOptions& options) : options_(options) {}
   const OutlierOptions& options() const { return options_; }
 
+  // The calls up to here do not count.
+  void begin(const std::map<std::string, CallTally>& tallies) { count(tallies); }
   // The endpoints that there are, by address, with their calls since they began. Once an interval.
   void step(TimePoint now, const std::map<std::string, CallTally>& tallies, const Random& random);
   bool is_ejected(const std::string& address) const;

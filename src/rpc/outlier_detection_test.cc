@@ -32,7 +32,7 @@ class OutlierTest : public testing::Test {
   TimePoint now_{};
 };
 
-OutlierOptions by_failures(OutlierOptions::FailurePercentage options) {
+OutlierOptions by_failures(FailurePercentageEjection options) {
   OutlierOptions all;
   all.ejected_percent_max = 50;
   all.failure_percentage = options;
@@ -86,7 +86,7 @@ TEST_F(OutlierTest, EnforcementIsALottery) {
 TEST_F(OutlierTest, WhoStandsOutIsEjected) {
   OutlierOptions options;
   options.ejected_percent_max = 50;
-  options.success_rate = OutlierOptions::SuccessRate{};
+  options.success_rate = SuccessRateEjection{};
   use(options);
   interval({{100, 0}, {100, 0}, {99, 1}, {100, 0}, {60, 40}});
   EXPECT_EQ(ejected(), "e");
@@ -94,7 +94,7 @@ TEST_F(OutlierTest, WhoStandsOutIsEjected) {
 
 TEST_F(OutlierTest, WhereAllFailAlikeNobodyStandsOut) {
   OutlierOptions options;
-  options.success_rate = OutlierOptions::SuccessRate{};
+  options.success_rate = SuccessRateEjection{};
   use(options);
   interval({{50, 50}, {50, 50}, {50, 50}, {50, 50}, {50, 50}});
   EXPECT_EQ(ejected(), "");
@@ -116,6 +116,14 @@ TEST_F(OutlierTest, TheTimeOutGrowsWithEachTimeAndShrinksWithGoodConduct) {
   EXPECT_EQ(intervals_out(), 5) << "at most 50 s";
   for (int i = 0; i < 10; ++i) interval({{9, 0}, {9, 0}});
   EXPECT_EQ(intervals_out(), 2);
+}
+
+TEST_F(OutlierTest, WhatWasBeforeDoesNotCount) {
+  use(by_failures({.threshold_percent = 50, .hosts_min = 1, .requests_min = 1}));
+  tallies_["a"].failed = 1000;
+  detection_->begin(tallies_);
+  interval({{9, 0}, {9, 0}});
+  EXPECT_EQ(ejected(), "");
 }
 
 TEST_F(OutlierTest, AHostThatCameBackBeginsAnew) {

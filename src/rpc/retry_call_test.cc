@@ -316,7 +316,7 @@ TEST_F(RetryCallTest, ASlowAnswerIsOvertaken) {
   flaky_.plan({{.delay = 1h}});
   EXPECT_EQ(outcome("x", {.timeout = 60s}), "echo x");
   EXPECT_THAT(flaky_.previous(), ElementsAre("-", "1"));
-  EXPECT_TRUE(sync_wait(flaky_.cancelled_.wait(), std::chrono::steady_clock::now() + 20s)) << "the slow one goes on";
+  EXPECT_TRUE(sync_wait(flaky_.cancelled_.wait_until(runtime_, std::chrono::steady_clock::now() + 20s))) << "the slow one goes on";
 }
 
 TEST_F(RetryCallTest, AQuickAnswerIsNotHedged) {
@@ -336,7 +336,7 @@ TEST_F(RetryCallTest, AFatalFailureEndsAll) {
   connect(hedging_config("0.02s"));
   flaky_.plan({{.delay = 1h}, {Status(StatusCode::kInternal, "bug")}});
   EXPECT_EQ(outcome("x", {.timeout = 60s}), "INTERNAL: bug");
-  EXPECT_TRUE(sync_wait(flaky_.cancelled_.wait(), std::chrono::steady_clock::now() + 20s));
+  EXPECT_TRUE(sync_wait(flaky_.cancelled_.wait_until(runtime_, std::chrono::steady_clock::now() + 20s)));
 }
 
 TEST_F(RetryCallTest, WhenAllAttemptsFailTheLastOneIsTold) {
@@ -374,7 +374,7 @@ TEST_F(RetryCallTest, TheConfigsTimeoutHoldsUnlessTheCallsIsShorter) {
   connect(R"({"methodConfig": [{"name": [{"service": "test.Echo", "method": "Unary"}], "timeout": "0.05s"}]})");
   flaky_.plan({{.delay = 1h}});
   EXPECT_THAT(outcome("x", {.timeout = 60s}), HasSubstr("DEADLINE_EXCEEDED"));
-  EXPECT_TRUE(sync_wait(flaky_.cancelled_.wait(), std::chrono::steady_clock::now() + 20s)) << "the server learns of it";
+  EXPECT_TRUE(sync_wait(flaky_.cancelled_.wait_until(runtime_, std::chrono::steady_clock::now() + 20s))) << "the server learns of it";
 }
 
 TEST_F(RetryCallTest, TheConfigMayAskToWaitForReady) {

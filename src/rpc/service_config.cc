@@ -122,14 +122,14 @@ OutlierOptions parse_outliers(const JsonField& field) {
   read_duration(field.member("maxEjectionTime"), options.ejection_time_max);
   read_number(field.member("maxEjectionPercent"), options.ejected_percent_max, kPercent);
   if (const JsonField rate = field.member("successRateEjection"); rate.present()) {
-    OutlierOptions::SuccessRate& into = options.success_rate.emplace();
+    SuccessRateEjection& into = options.success_rate.emplace();
     read_number(rate.member("stdevFactor"), into.stdev_factor_milli, kCount);
     read_number(rate.member("enforcementPercentage"), into.enforcement_percent, kPercent);
     read_number(rate.member("minimumHosts"), into.hosts_min, kCount);
     read_number(rate.member("requestVolume"), into.requests_min, kCount);
   }
   if (const JsonField failures = field.member("failurePercentageEjection"); failures.present()) {
-    OutlierOptions::FailurePercentage& into = options.failure_percentage.emplace();
+    FailurePercentageEjection& into = options.failure_percentage.emplace();
     read_number(failures.member("threshold"), into.threshold_percent, kPercent);
     read_number(failures.member("enforcementPercentage"), into.enforcement_percent, kPercent);
     read_number(failures.member("minimumHosts"), into.hosts_min, kCount);

@@ -55,6 +55,10 @@ void GetFlags::add_to(FlagSet& flags) {
   flags.add("from-key", &from_key, "keys that are greater than or equal to the given key, byte by byte");
   flags.add("keys-only", &keys_only, "only the keys");
   flags.add("limit", &limit, "at most so many results; 0: all");
+  flags.add("max-create-rev", &max_create_rev, "only keys created up to that revision; 0: any");
+  flags.add("max-mod-rev", &max_mod_rev, "only keys last changed up to that revision; 0: any");
+  flags.add("min-create-rev", &min_create_rev, "only keys created from that revision on; 0: any");
+  flags.add("min-mod-rev", &min_mod_rev, "only keys last changed from that revision on; 0: any");
   flags.add("order", &order, "ASCEND or DESCEND");
   flags.add("prefix", &prefix, "keys that begin with the given key");
   flags.add("print-value-only", &print_value_only, "only the values, in the simple format");
@@ -68,6 +72,10 @@ Result<etcd::RangeRequest> GetFlags::request(const Arguments& arguments) const {
   etcd::RangeRequest request{.keys = *std::move(keys), .limit = limit, .revision = rev};
   request.keys_only = keys_only;
   request.count_only = count_only;
+  request.min_create_revision = min_create_rev;
+  request.max_create_revision = max_create_rev;
+  request.min_mod_revision = min_mod_rev;
+  request.max_mod_revision = max_mod_rev;
   if (consistency == "s")
     request.serializable = true;
   else if (consistency != "l")

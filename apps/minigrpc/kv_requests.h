@@ -19,6 +19,10 @@ struct GetFlags {
   std::string sort_by;
   std::int64_t limit = 0;
   std::int64_t rev = 0;
+  std::int64_t min_create_rev = 0;
+  std::int64_t max_create_rev = 0;
+  std::int64_t min_mod_rev = 0;
+  std::int64_t max_mod_rev = 0;
   bool prefix = false;
   bool from_key = false;
   bool keys_only = false;

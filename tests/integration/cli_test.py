@@ -190,6 +190,15 @@ class SideBySide(TwoTools):
             self.etcdctl.run("put", f"count/{i}", "x")
         self.assertEqual(self.minigrpc.run("get", "--prefix", "count/", "--count-only").stdout, "3\n")
 
+    def test_get_within_revisions(self):
+        """etcdctl 3.4 has no such flags."""
+        revisions = [json.loads(self.same("put", key, "x", "-w", "json"))["header"]["revision"]
+                     for key in ("within/a", "within/b", "within/c", "within/a")]
+        for flag, revision, expected in (("--min-create-rev", revisions[1], "bc"), ("--max-create-rev", revisions[1], "ab"),
+                                         ("--min-mod-rev", revisions[2], "ac"), ("--max-mod-rev", revisions[2], "bc")):
+            keys = self.minigrpc.run("get", "--prefix", "within/", "--keys-only", flag, str(revision)).stdout.split()
+            self.assertEqual(keys, [f"within/{key}" for key in expected], flag)
+
     def test_del(self):
         for _ in FORMATS:
             for key in ("d/a", "d/b", "d/c"):

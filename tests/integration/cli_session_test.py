@@ -158,6 +158,20 @@ class ProtobufTest(TwoTools):
                 self.assertEqual(len(ours.stdout), len(theirs.stdout), (arguments, ours.stdout, theirs.stdout))
                 if arguments[0] in ("get", "member", "user"):
                     self.assertEqual(ours.stdout, theirs.stdout, arguments)
+            script = b'\nput pb/t 1\nget pb/t\ndel pb/none\n\n\n'
+            theirs, ours = (subprocess.run(tool.command(["txn", "-w", "protobuf"]), capture_output=True, input=script,
+                                           timeout=TIMEOUT_S, env={**NO_PROXY, "ETCDCTL_API": "3"})
+                            for tool in (self.etcdctl, self.minigrpc))
+            self.assertEqual((len(ours.stdout), ours.returncode), (len(theirs.stdout), 0), (ours, theirs))
+            first = json.loads(self.etcdctl.run("put", "pb/w", "one", "-w", "json").stdout)["header"]["revision"]
+            self.etcdctl.run("del", "pb/w")
+            self.etcdctl.run("put", "pb/w", "end")
+            seen = []
+            for tool in (self.etcdctl, self.minigrpc):
+                watching = tool.start("watch", "pb/w", "--rev", str(first), "--prev-kv", "-w", "protobuf")
+                text = read_until(watching, b"end")
+                seen.append(text + finish(watching, signal.SIGINT)[0])
+            self.assertEqual(seen[1], seen[0])
             self.assertEqual(self.minigrpc.run("endpoint", "status", "-w", "protobuf").returncode, 4)
         finally:
             self.minigrpc.registry = self.own

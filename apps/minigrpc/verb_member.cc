@@ -63,11 +63,15 @@ int print(Invocation& invocation, const Response& response, const std::string& t
   return 0;
 }
 
+// Sixteen columns, as etcdctl has it: a shorter number stands to the right.
+std::string id_column(std::uint64_t id) {
+  const std::string digits = hexadecimal(id);
+  return std::string(16 - digits.size(), ' ') + digits;
+}
+
 // "Member 8e9e05c52164694d removed from cluster cdf818194e3a8c32".
-std::string sentence(std::uint64_t member, std::string_view what,
-                     const etcdserverpb::ResponseHeader& header) {
-  return "Member " + hexadecimal(member, 16) + " " + std::string(what) + " cluster " +
-         hexadecimal(header.cluster_id(), 16) + "\n";
+std::string sentence(std::uint64_t member, std::string_view what, const etcdserverpb::ResponseHeader& header) {
+  return "Member " + id_column(member) + " " + std::string(what) + " cluster " + id_column(header.cluster_id()) + "\n";
 }
 
 int member_list(Invocation& invocation, const Arguments& arguments) {

@@ -86,6 +86,12 @@ std::string Disk::after_power_failure(std::mt19937_64& random) const {
   return image;
 }
 
+std::string Disk::after_kill() const {
+  std::string image = safe_;
+  for (const Change& change : waiting_) apply(change, image);
+  return image;
+}
+
 long Disk::on_write(int fd, std::int64_t offset, const std::string& bytes,
                     const std::function<long(std::size_t)>& write) {
   std::size_t size = bytes.size();

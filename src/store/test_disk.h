@@ -49,7 +49,9 @@ class Disk {
   // The file as it may be found after the power went away now: what was synced, and any sectors of what was
   // not.
   std::string after_power_failure(std::mt19937_64& random) const;
-  // The same with nothing of what was not synced.
+  // The file as it is found after a kill -9 now: what was written, synced or not.
+  std::string after_kill() const;
+  // What was synced, and nothing else.
   const std::string& safe() const { return safe_; }
   // What was synced besides: whole paths, directories among them.
   const std::set<std::string>& synced_paths() const { return synced_paths_; }

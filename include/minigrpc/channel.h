@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace minigrpc {
 
@@ -33,7 +34,11 @@ struct BackoffOptions {
   std::chrono::milliseconds max{120'000};
 };
 
+class ClientInterceptor;  // minigrpc/interceptor.h
+
 struct ChannelOptions {
+  // Around every call, the first outermost.
+  std::vector<std::shared_ptr<ClientInterceptor>> interceptors{};
   // Cleartext unless given.
   ChannelCredentials credentials{};
   // What every call carries, before its own credentials.

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <minigrpc/credentials.h>
+#include <minigrpc/log.h>
 #include <minigrpc/runtime.h>
 
 #include <chrono>
@@ -27,18 +28,6 @@
 #include <vector>
 
 namespace minigrpc {
-
-enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
-
-// What happened, and named values about it. Borrowed until the sink returns.
-struct LogRecord {
-  LogLevel level;
-  std::string_view message;
-  std::span<const std::pair<std::string_view, std::string>> fields;
-};
-
-// Called from any thread, also from several at once.
-using LogSink = std::function<void(const LogRecord&)>;
 
 struct RegistryOptions {
   // The member's name in `member list`.

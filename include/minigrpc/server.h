@@ -45,7 +45,11 @@ class Service {
   virtual std::span<const Method> service_methods() const = 0;
 };
 
+class ServerInterceptor;  // minigrpc/interceptor.h
+
 struct ServerOptions {
+  // Around every call of a method that the server has, the first outermost.
+  std::vector<std::shared_ptr<ServerInterceptor>> interceptors{};
   // The largest message accepted, in bytes, compressed or not; a larger one ends its call with
   // RESOURCE_EXHAUSTED.
   std::size_t received_message_size_max = 4u << 20;

@@ -7,9 +7,14 @@
 #include <minigrpc/context.h>
 #include <minigrpc/credentials.h>
 #include <minigrpc/metadata.h>
+#include <minigrpc/method.h>
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace minigrpc {
 
@@ -21,6 +26,7 @@ class ServerContext {
   const Metadata& metadata() const { return metadata_; }
   // "/ProdService/GetProdStock".
   std::string_view method() const { return method_; }
+  MethodKind kind() const { return kind_; }
   // "10.0.0.7:41234", "[::1]:41234", "unix:" and the server's path, or "in-process:" and the server's name.
   std::string_view peer() const { return peer_; }
   // Who the client is by its certificate; null for one that presented none, and where none was asked for.
@@ -29,6 +35,8 @@ class ServerContext {
   std::string_view authority() const { return authority_; }
   // TimePoint::max() without one. The calls and sleeps that the handler awaits keep to it by themselves.
   TimePoint deadline() const { return task_context_.deadline(); }
+  // The call ends with DEADLINE_EXCEEDED then, unless it has an earlier deadline.
+  void shorten_deadline(TimePoint deadline);
   // True once the client cancelled, its connection went, the deadline passed or the server is shutting down hard. What
   // the handler awaits then ends by itself; a handler that computes for long asks.
   bool cancelled() const { return task_context_.cancelled(); }
@@ -44,9 +52,33 @@ class ServerContext {
   // Whether the request that was received last came compressed.
   bool request_compressed() const { return request_compressed_; }
 
+  // Of this call until now.
+  std::uint64_t messages_received() const { return messages_received_; }
+  std::uint64_t messages_sent() const { return messages_sent_; }
+
+  // What an interceptor has found out, for those after it and for the handler: one value of each type, which lives as
+  // long as the context.
+  template <class T>
+  T& set_value(T value) {
+    auto kept = std::make_shared<T>(std::move(value));
+    T& result = *kept;
+    values_.emplace_back(&kValueKey<T>, std::move(kept));
+    return result;
+  }
+  // The one that was set last; null without one.
+  template <class T>
+  T* value() const {
+    for (auto found = values_.rbegin(); found != values_.rend(); ++found)
+      if (found->first == &kValueKey<T>) return static_cast<T*>(found->second.get());
+    return nullptr;
+  }
+
   TaskContext& task_context() { return task_context_; }
 
  protected:
+  template <class T>
+  static constexpr char kValueKey = 0;
+
   TaskContext task_context_;
   Metadata metadata_;
   Metadata headers_;
@@ -56,7 +88,11 @@ class ServerContext {
   const PeerIdentity* peer_identity_ = nullptr;
   std::string authority_;
   Compression compression_ = Compression::kIdentity;
+  MethodKind kind_ = MethodKind::kUnary;
   bool request_compressed_ = false;
+  std::uint64_t messages_received_ = 0;
+  std::uint64_t messages_sent_ = 0;
+  std::vector<std::pair<const void*, std::shared_ptr<void>>> values_;
 };
 
 }  // namespace minigrpc

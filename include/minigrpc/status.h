@@ -34,6 +34,9 @@ enum class StatusCode : std::uint8_t {
 // "NOT_FOUND" for kNotFound, as gRPC's documents write it.
 std::string_view status_code_name(StatusCode code);
 
+// "NotFound" for kNotFound, as Go's gRPC writes it, and with it logs and dashboards everywhere.
+std::string_view status_code_go_name(StatusCode code);
+
 // The code with that number; kUnknown for a number that gRPC does not define.
 StatusCode status_code_from_number(std::uint32_t number);
 

@@ -13,6 +13,14 @@ constexpr std::array<std::string_view, 17> kNames = {
 
 std::string_view status_code_name(StatusCode code) { return kNames[static_cast<std::size_t>(code)]; }
 
+std::string_view status_code_go_name(StatusCode code) {
+  static constexpr std::array<std::string_view, 17> kGoNames{
+      "OK",           "Canceled",           "Unknown",  "InvalidArgument", "DeadlineExceeded", "NotFound",
+      "AlreadyExists", "PermissionDenied",  "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange",
+      "Unimplemented", "Internal",          "Unavailable", "DataLoss",     "Unauthenticated"};
+  return kGoNames[static_cast<std::size_t>(code)];
+}
+
 StatusCode status_code_from_number(std::uint32_t number) {
   return number < kNames.size() ? static_cast<StatusCode>(number) : StatusCode::kUnknown;
 }

@@ -35,13 +35,6 @@ struct HistoryPiece {
 
 Task<bool> go_on() { co_return true; }
 
-// How Go's status package spells the codes that occur here.
-std::string_view go_name(StatusCode code) {
-  if (code == StatusCode::kUnauthenticated) return "Unauthenticated";
-  if (code == StatusCode::kPermissionDenied) return "PermissionDenied";
-  return "InvalidArgument";
-}
-
 HistoryPiece read_history(store::Store& store, const Watcher& watcher, std::int64_t from, bool prev_kv) {
   HistoryPiece piece;
   const Result<store::ReadView> view = store.read();
@@ -220,7 +213,7 @@ Task<bool> WatchSession::refuse(std::string reason) {
 
 // etcd's form of an error inside a stream, which its clients know.
 Task<bool> WatchSession::refuse(const Status& status) {
-  return refuse("rpc error: code = " + std::string(go_name(status.code())) + " desc = " + status.message());
+  return refuse("rpc error: code = " + std::string(status_code_go_name(status.code())) + " desc = " + status.message());
 }
 
 Task<bool> WatchSession::cancel_forbidden() {

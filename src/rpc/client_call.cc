@@ -6,6 +6,7 @@
 #include "rpc/call_credentials.h"
 #include "rpc/channel_impl.h"
 #include "rpc/client_connection.h"
+#include "rpc/client_interception.h"
 #include "rpc/load_report.h"
 #include "wire/base64.h"
 #include "wire/compression.h"
@@ -72,6 +73,7 @@ ClientCallCore::ClientCallCore(std::shared_ptr<ChannelImpl> channel, const Metho
   if (*request) {
     wire::encode_message(**request, compression_);
     replay_size_ = (*request)->size();
+    messages_sent_ = 1;
     replay_.push_back(std::move(**request));
   } else {
     status_ = std::move(*request).error();  // begin() ends the call with it
@@ -115,7 +117,7 @@ void ClientCallCore::cancel(StatusCode reason) {
   retain();
   loop_.post([this, reason] {
     begun_ = true;
-    end(Status(reason, reason == StatusCode::kDeadlineExceeded ? "the deadline passed" : "the call was cancelled"));
+    end_now(Status(reason, reason == StatusCode::kDeadlineExceeded ? "the deadline passed" : "the call was cancelled"));
     release();
   });
 }
@@ -138,8 +140,24 @@ void ClientCallCore::begin(const TaskContext& context) {
   if (deadline_ != TimePoint::max()) loop_.arm(*this, deadline_);
   entrusted_ = true;  // the channel or the stream holds it until the end
   retain();
+  if (channel_->options().interceptors.empty()) return proceed();
+  interception_ = new ClientInterception(*this);
+  interception_->start();
+}
+
+void ClientCallCore::proceed() {
+  if (interception_ != nullptr) {
+    HeaderList check;
+    if (Status legal = check.add_metadata(options_.metadata); !legal.ok()) return end(std::move(legal));
+  }
   if (needs_credentials()) return ask_credentials();
   channel_->start(*this);
+}
+
+void ClientCallCore::shorten_deadline(TimePoint deadline) {
+  if (deadline >= deadline_ || stopped_) return;
+  deadline_ = deadline;
+  loop_.arm(*this, deadline_);
 }
 
 bool ClientCallCore::configure(const MethodConfig* config) {
@@ -239,7 +257,7 @@ void ClientCallCore::ask_credentials() {
 void ClientCallCore::on_timer() noexcept {
   const Keep keep(*this);
   if (connection_ != nullptr) connection_->tally().add(StatusCode::kDeadlineExceeded);
-  end(Status(StatusCode::kDeadlineExceeded,
+  end_now(Status(StatusCode::kDeadlineExceeded,
              stream_ == nullptr ? channel_->why_waiting() : std::string("the deadline passed before the answer came")));
 }
 
@@ -319,7 +337,7 @@ void ClientCallCore::refuse(Status why, bool final) {
 // ---- sending ----
 
 bool ClientCallCore::send(detail::SendOperation& operation) {
-  if (ended() || half_closed_) return false;
+  if (ended() || stopped_ || half_closed_) return false;
   if (operation.message) {
     wire::encode_message(*operation.message,
                          operation.options.compress ? compression_ : Compression::kIdentity);
@@ -336,6 +354,7 @@ bool ClientCallCore::send(detail::SendOperation& operation) {
 }
 
 void ClientCallCore::submit(Buffer message) {
+  ++messages_sent_;
   if (replayable_) {
     replay_size_ += message.size();
     if (stream_ == nullptr) {
@@ -451,7 +470,7 @@ void ClientCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) 
   if (!headers_arrived_) return end(Status(StatusCode::kInternal, "the server sent data before its headers"));
   Status fed = inbox_.feed(bytes, [this](wire::MessageView message) { return deliver(message); });
   if (!fed.ok()) return end(std::move(fed));
-  if (ended()) return;
+  if (stopped_) return;
   if (single_response() && inbox_.count() + (message_delivered_ ? 1 : 0) > 1)
     return end(Status(StatusCode::kUnimplemented, "the method answers with one message, the server sent more"));
   give_back_window();
@@ -486,6 +505,7 @@ bool ClientCallCore::parse(detail::ReceiveOperation& operation, wire::MessageVie
   if (!operation.target.parse(operation.target.message, bytes))
     return end(Status(StatusCode::kInternal, "the response message could not be parsed")), false;
   operation.outcome = ReceiveOutcome::kMessage;
+  ++messages_received_;
   return true;
 }
 
@@ -610,7 +630,37 @@ void ClientCallCore::detach_stream() {
 }
 
 void ClientCallCore::end(Status status) {
+  if (ended() || stopped_) return;
+  stop(status);
+  if (interception_ == nullptr) return tell(std::move(status));
+  const Keep keep(*this);
+  interception_->call_ended(std::move(status));
+}
+
+void ClientCallCore::end_now(Status status) {
   if (ended()) return;
+  const Keep keep(*this);
+  if (!stopped_) stop(status);
+  ClientInterception* const interception = interception_;
+  // The caller's, which may be gone soon.
+  if (interception != nullptr) options_.details = nullptr;
+  const Status why = status;
+  tell(std::move(status));
+  if (interception == nullptr) return;
+  // Here still, or it would have concluded.
+  interception->cancel(why.code());
+  if (interception_ != nullptr) interception_->call_ended(why);
+}
+
+void ClientCallCore::conclude(Status status) {
+  interception_ = nullptr;
+  if (ended()) return;
+  if (!stopped_) stop(status);
+  tell(std::move(status));
+}
+
+void ClientCallCore::stop(const Status& status) {
+  stopped_ = true;
   if (armed()) loop_.disarm(*this);
   detach_stream();
   if (retrying_) loop_.disarm(retrying_->timer);
@@ -620,6 +670,9 @@ void ClientCallCore::end(Status status) {
   if (status.ok() && channel_->throttle()) channel_->throttle()->succeeded();
   inbox_.close();
   replay_.clear();
+}
+
+void ClientCallCore::tell(Status status) {
   status_ = std::move(status);
   ended_.store(true, std::memory_order_release);
   const bool entrusted = std::exchange(entrusted_, false);

@@ -12,6 +12,7 @@
 #include <minigrpc/detail/client_call.h>
 
 #include <atomic>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -28,6 +29,7 @@ namespace minigrpc::rpc {
 
 class ChannelImpl;
 class ClientConnection;
+class ClientInterception;
 
 class ClientCallCore final : public Attempt, private net::Timer {
  public:
@@ -49,6 +51,17 @@ class ClientCallCore final : public Attempt, private net::Timer {
   bool start(detail::FinishOperation& operation);
   bool start(detail::HeadersOperation& operation);
 
+  // ---- from its interceptors ----
+  CallOptions& options() { return options_; }
+  TimePoint deadline() const { return deadline_; }
+  void shorten_deadline(TimePoint deadline);
+  std::uint64_t messages_sent() const { return messages_sent_; }
+  std::uint64_t messages_received() const { return messages_received_; }
+  // Sends it.
+  void proceed();
+  // What the outermost one returned: what the caller is told, unless it has been told already.
+  void conclude(Status status);
+
   // ---- from the channel ----
   ClientCallCore& call() override { return *this; }
   const MethodDescriptor& method() const { return method_; }
@@ -61,6 +74,7 @@ class ClientCallCore final : public Attempt, private net::Timer {
   bool configure(const MethodConfig* config);
   void attach(ClientConnection& connection) override;
   void refuse(Status why, bool final) override;
+  // The call is over; the caller is told by way of the interceptors.
   void end(Status status);
 
   // ---- from its connection ----
@@ -91,6 +105,12 @@ class ClientCallCore final : public Attempt, private net::Timer {
   bool finish(detail::FinishOperation& operation);
   bool headers(detail::HeadersOperation& operation);
   void begin(const TaskContext& context);
+  // end(), but the caller is told at once.
+  void end_now(Status status);
+  // Lets go of the channel and the stream.
+  void stop(const Status& status);
+  // Tells the caller.
+  void tell(Status status);
   bool needs_credentials() const;
   void ask_credentials();
   bool check_request_size(const Buffer& message);
@@ -147,7 +167,11 @@ class ClientCallCore final : public Attempt, private net::Timer {
   Inbox inbox_;
   class CredentialsRun;
   CredentialsRun* asking_ = nullptr;  // the credentials' metadata is awaited
+  ClientInterception* interception_ = nullptr;  // while the interceptors run
+  std::uint64_t messages_sent_ = 0;
+  std::uint64_t messages_received_ = 0;
   bool begun_ = false;
+  bool stopped_ = false;  // nothing more comes or goes
   bool configured_ = false;
   bool wait_for_ready_ = false;
   bool entrusted_ = false;    // a reference is with the channel or the stream

@@ -1,5 +1,7 @@
 #include "rpc/server_call.h"
 
+#include <minigrpc/interceptor.h>
+
 #include "base/limits.h"
 #include "rpc/header_list.h"
 #include "wire/status_trailers.h"
@@ -46,12 +48,37 @@ Status status_of_unparsable_request() {
 
 }  // namespace detail
 
+void ServerContext::shorten_deadline(TimePoint deadline) {
+  static_cast<rpc::ServerCallCore&>(*this).shorten_deadline(deadline);
+}
+
+Task<Status> NextServer::operator()() { return call_->next(index_); }
+
 namespace rpc {
 
 namespace {
 constexpr HeaderView kStatus200{":status", "200"};
 constexpr HeaderView kContentType{"content-type", "application/grpc"};
 }  // namespace
+
+// Between the handler's end and what the client is told.
+struct ServerCallCore::Interception {
+  Buffer request;  // of a method that takes a single one, until the handler starts
+  bool handler_started = false;
+  bool handler_ended = false;
+  Status status;                   // the handler's
+  std::optional<Buffer> response;  // the handler's
+  std::optional<Status> ended;     // what the call ended with by itself
+  std::coroutine_handle<> waiter;  // run_handler()
+
+  // Awaited: until the handler has ended.
+  struct HandlerEnd {
+    Interception& at;
+    bool await_ready() const noexcept { return at.handler_ended; }
+    void await_suspend(std::coroutine_handle<> waiting) noexcept { at.waiter = waiting; }
+    void await_resume() const noexcept {}
+  };
+};
 
 ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound)
     : ServerContext(connection.loop()),
@@ -63,6 +90,7 @@ ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream,
       peer_info_(connection.peer()),
       inbox_(connection.server().options().received_message_size_max) {
   method_ = bound.method->descriptor.path;
+  kind_ = bound.method->descriptor.kind;
   compression_ = server_.options().compression;
   peer_ = peer_info_->address;
   ++peer_info_->calls_running;
@@ -79,7 +107,7 @@ void ServerCallCore::set_timeout(std::chrono::nanoseconds timeout) {
 }
 
 void ServerCallCore::on_timer() noexcept {
-  if (!finished_) finish(Status(StatusCode::kDeadlineExceeded, "the deadline passed on the server"), std::nullopt);
+  end_call(Status(StatusCode::kDeadlineExceeded, "the deadline passed on the server"), std::nullopt);
   cancel_handler(StatusCode::kDeadlineExceeded);
 }
 
@@ -91,12 +119,11 @@ void ServerCallCore::begin(bool end_stream) {
     return;
   }
   receive_closed_ = end_stream;
-  handler_started_ = true;
-  bound_.method->start(*bound_.service, *this, {});
+  start_handler({});
 }
 
 void ServerCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) {
-  if (finished_ && !handler_running_) return;
+  if (finished_ && running_ == 0) return;
   if (single_request()) return on_single_data(bytes, end_stream);
   // A waiting reader has its message without a copy where it lies whole in this frame.
   Status fed = inbox_.feed(bytes, [this](wire::MessageView message) {
@@ -117,8 +144,8 @@ void ServerCallCore::on_single_data(std::span<const std::byte> bytes, bool end_s
   // The usual call: one frame with the whole message and the end. It is parsed where it lies.
   if (end_stream) {
     if (const auto request = inbox_.take_only(bytes); request.data() != nullptr) {
-      handler_started_ = receive_closed_ = true;
-      return bound_.method->start(*bound_.service, *this, request);
+      receive_closed_ = true;
+      return start_handler(request);
     }
   }
   Status fed = inbox_.feed(bytes, [](wire::MessageView) { return false; });
@@ -138,8 +165,7 @@ void ServerCallCore::end_single() {
   Buffer inflated;
   const auto request = open({.bytes = message.bytes.bytes(), .compressed = message.compressed}, inflated);
   if (!request) return;
-  handler_started_ = true;
-  bound_.method->start(*bound_.service, *this, *request);
+  start_handler(*request);
 }
 
 std::optional<std::span<const std::byte>> ServerCallCore::open(wire::MessageView message, Buffer& storage) {
@@ -158,6 +184,7 @@ bool ServerCallCore::deliver(detail::ServerReceiveOperation& operation, wire::Me
   if (const auto bytes = open(message, inflated)) {
     if (operation.target.parse(operation.target.message, *bytes)) {
       operation.outcome = detail::ReceiveOutcome::kMessage;
+      ++messages_received_;
       return true;
     }
     fail(detail::status_of_unparsable_request());
@@ -210,7 +237,7 @@ void ServerCallCore::send_headers() {
     fields.add(kStatus200);
     fields.add(kContentType);
     connection_->h2().submit_response(*stream_, fields.views(), false);
-    return finish(std::move(bad), std::nullopt);
+    return end_call(std::move(bad), std::nullopt);
   }
   connection_->h2().submit_response(*stream_, fields.views(), false);
 }
@@ -224,6 +251,7 @@ bool ServerCallCore::start_send(detail::ServerSendOperation& operation) {
   connection_->h2().send(*stream_, std::move(operation.message));
   connection_->touch();
   operation.accepted = true;
+  ++messages_sent_;
   if (stream_->queued_size() <= limits::kStreamQueuedSizeMax) return false;
   connection_->h2().notify_writable(*stream_);
   sending_ = &operation;
@@ -235,8 +263,19 @@ void ServerCallCore::on_writable() {
 }
 
 void ServerCallCore::finish(Status status, std::optional<Buffer> response) {
+  if (!interception_) return end_call(std::move(status), std::move(response));
+  Interception& at = *interception_;
+  if (at.handler_ended) return;
+  at.handler_ended = true;
+  at.status = at.ended ? *at.ended : std::move(status);
+  at.response = std::move(response);
+  if (auto waiter = std::exchange(at.waiter, nullptr)) waiter.resume();
+}
+
+void ServerCallCore::end_call(Status status, std::optional<Buffer> response) {
   if (finished_) return;
   finished_ = true;
+  if (interception_) interception_->ended = status;
   if (armed()) share_.loop.disarm(*this);
   if (connection_ == nullptr) return;
   h2::Connection& h2 = connection_->h2();
@@ -266,32 +305,89 @@ void ServerCallCore::finish(Status status, std::optional<Buffer> response) {
   if (trailers_only) return h2.submit_response(*stream_, trailers.views(), true);
   if (response) {
     wire::encode_message(*response, response_encoding_);
+    ++messages_sent_;
     h2.send(*stream_, *std::move(response));
   }
   h2.end_with_trailers(*stream_, trailers.views());
 }
 
 void ServerCallCore::fail(Status status) {
-  finish(std::move(status), std::nullopt);
+  end_call(std::move(status), std::nullopt);
   close_receiving();
   cancel_handler(StatusCode::kCancelled);
+}
+
+// ---- interceptors ----
+
+namespace {
+detail::Detached drive_interceptors(ServerCallCore& call) {
+  Status status(StatusCode::kUnknown, "");
+  try {
+    Task<Status> outermost = call.next(0);
+    status = co_await outermost;
+  } catch (...) {
+    status = detail::status_of_exception();
+  }
+  call.conclude(std::move(status));
+}
+}  // namespace
+
+void ServerCallCore::start_handler(std::span<const std::byte> request) {
+  handler_started_ = true;
+  if (single_request()) ++messages_received_;
+  if (server_.options().interceptors.empty()) return bound_.method->start(*bound_.service, *this, request);
+  interception_ = std::make_unique<Interception>();
+  interception_->request = Buffer::copy_of(request);
+  run(drive_interceptors(*this));
+}
+
+Task<Status> ServerCallCore::next(std::size_t index) {
+  const auto& interceptors = server_.options().interceptors;
+  if (index == interceptors.size()) return run_handler();
+  return interceptors[index]->intercept(*this, NextServer(*this, index + 1));
+}
+
+Task<Status> ServerCallCore::run_handler() {
+  Interception& at = *interception_;
+  detail::require(!std::exchange(at.handler_started, true), "an interceptor called next() twice");
+  if (at.ended) co_return *at.ended;
+  const Buffer request = std::move(at.request);
+  bound_.method->start(*bound_.service, *this, request.bytes());
+  Interception::HandlerEnd end{at};
+  co_await end;
+  co_return at.status;
+}
+
+void ServerCallCore::conclude(Status status) {
+  if (finished_) return;
+  std::optional<Buffer> response;
+  if (status.ok()) response = std::move(interception_->response);
+  if (status.ok() && single_response() && !response)
+    status = Status(StatusCode::kInternal, "an interceptor ended the call with OK, and without a response");
+  end_call(std::move(status), std::move(response));
+}
+
+void ServerCallCore::shorten_deadline(TimePoint deadline) {
+  if (deadline >= task_context_.deadline()) return;
+  task_context_.set_deadline(deadline);
+  if (!finished_) share_.loop.arm(*this, deadline);
 }
 
 // ---- the handler's life ----
 
 void ServerCallCore::run(detail::Detached handler) {
-  handler_running_ = true;
+  ++running_;
   handler.start(task_context_,
                 [](void* self) noexcept {
                   auto* call = static_cast<ServerCallCore*>(self);
-                  call->handler_running_ = false;
+                  --call->running_;
                   call->release_when_done();
                 },
                 this);
 }
 
 void ServerCallCore::cancel_handler(StatusCode reason) {
-  if (!handler_running_) return;
+  if (running_ == 0) return;
   task_context_.cancel(reason);
   inbox_.close();
   close_receiving();
@@ -308,14 +404,16 @@ void ServerCallCore::on_closed() {
   connection_ = nullptr;
   stream_ = nullptr;
   if (armed()) share_.loop.disarm(*this);
-  const bool abandoned = !finished_ || handler_running_;
+  const bool abandoned = !finished_ || running_ > 0;
+  if (!finished_ && interception_)
+    interception_->ended = Status(StatusCode::kCancelled, "the client cancelled the call, or its connection was lost");
   finished_ = true;
   if (abandoned) cancel_handler(StatusCode::kCancelled);
   release_when_done();
 }
 
 void ServerCallCore::release_when_done() {
-  if (handler_running_ || stream_ != nullptr) return;
+  if (running_ > 0 || stream_ != nullptr) return;
   ServerImpl& server = server_;
   ServerImpl::LoopShare& share = share_;
   delete this;

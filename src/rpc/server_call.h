@@ -45,18 +45,36 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   void on_closed();
 
   // ---- from detail::ServerCall, the handler's side ----
+  // What the handler ends with; the client is told of it by way of the interceptors.
   void finish(Status status, std::optional<Buffer> response);
-  // finish(), and the handler hears that the call is over.
+  // Ends the call, and the handler hears that it is over.
   void fail(Status status);
   void run(detail::Detached handler);
   bool start_receive(detail::ServerReceiveOperation& operation);
   bool start_send(detail::ServerSendOperation& operation);
 
+  // ---- from its interceptors ----
+  // The interceptor of that index, or the handler after the last.
+  Task<Status> next(std::size_t index);
+  // What the outermost one returned.
+  void conclude(Status status);
+  void shorten_deadline(TimePoint deadline);
+
  private:
+  struct Interception;
   bool single_request() const {
     return bound_.method->descriptor.kind == MethodKind::kUnary ||
            bound_.method->descriptor.kind == MethodKind::kServerStreaming;
   }
+  bool single_response() const {
+    return bound_.method->descriptor.kind == MethodKind::kUnary ||
+           bound_.method->descriptor.kind == MethodKind::kClientStreaming;
+  }
+  // `request` as for Service::Method::start.
+  void start_handler(std::span<const std::byte> request);
+  Task<Status> run_handler();
+  // Tells the client.
+  void end_call(Status status, std::optional<Buffer> response);
   void on_timer() noexcept override;
   void on_single_data(std::span<const std::byte> bytes, bool end_stream);
   void end_single();
@@ -87,10 +105,11 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   Compression response_encoding_ = Compression::kIdentity;  // as our headers say
 
   bool handler_started_ = false;
-  bool handler_running_ = false;
+  int running_ = 0;  // coroutines: the handler's, the interceptors'
   bool headers_sent_ = false;
   bool finished_ = false;         // status sent, or nobody left to send it to
   bool receive_closed_ = false;   // no message will come any more
+  std::unique_ptr<Interception> interception_;  // of a server with interceptors, from where they begin
 };
 
 }  // namespace minigrpc::rpc

@@ -9,6 +9,9 @@
 
 #include <chrono>
 #include <coroutine>
+#include <memory>
+#include <utility>
+#include <vector>
 
 namespace minigrpc {
 
@@ -51,6 +54,32 @@ class CancelNode {
   CancelNode* next_ = nullptr;
 };
 
+// What parts that do not know each other leave for one another: one value of each type.
+class ContextValues {
+ public:
+  // Lives as long as this, or a copy of this.
+  template <class T>
+  T& set(T value) {
+    auto kept = std::make_shared<T>(std::move(value));
+    T& result = *kept;
+    values_.emplace_back(&kKey<T>, std::move(kept));
+    return result;
+  }
+  // The one that was set last; null without one.
+  template <class T>
+  T* get() const {
+    for (auto found = values_.rbegin(); found != values_.rend(); ++found)
+      if (found->first == &kKey<T>) return static_cast<T*>(found->second.get());
+    return nullptr;
+  }
+  bool empty() const { return values_.empty(); }
+
+ private:
+  template <class T>
+  static constexpr char kKey = 0;
+  std::vector<std::pair<const void*, std::shared_ptr<void>>> values_;
+};
+
 class TaskContext {
  public:
   // `executor` is borrowed for the life of the context.
@@ -63,6 +92,10 @@ class TaskContext {
   // TimePoint::max() when there is none.
   TimePoint deadline() const { return deadline_; }
   void set_deadline(TimePoint deadline) { deadline_ = deadline; }
+
+  // Of the server call that this belongs to; null where there is none. Borrowed for the life of the context.
+  const ContextValues* values() const { return values_; }
+  void set_values(const ContextValues& values) { values_ = &values; }
 
   // kOk while nobody cancelled; otherwise kCancelled or kDeadlineExceeded.
   StatusCode cancel_reason() const { return reason_; }
@@ -94,6 +127,7 @@ class TaskContext {
   Executor* executor_;
   TimePoint deadline_;
   StatusCode reason_ = StatusCode::kOk;
+  const ContextValues* values_ = nullptr;
   Head head_;
 };
 

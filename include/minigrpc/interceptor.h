@@ -71,12 +71,19 @@ class ClientContext {
   void shorten_deadline(TimePoint deadline);
   // What came, once next() is through; empty before, and after a cancellation.
   const CallDetails& details() const;
+  // What the handler's interceptors have left in the ServerContext of the call from within which this one is made; null
+  // without.
+  template <class T>
+  T* value() const {
+    return values().get<T>();
+  }
   std::uint64_t messages_sent() const;
   std::uint64_t messages_received() const;
 
  private:
   friend class rpc::ClientInterception;
   explicit ClientContext(rpc::ClientInterception& call) : call_(call) {}
+  const ContextValues& values() const;
   rpc::ClientInterception& call_;
 };
 

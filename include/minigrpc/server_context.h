@@ -10,17 +10,15 @@
 #include <minigrpc/method.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace minigrpc {
 
 class ServerContext {
  public:
-  explicit ServerContext(Executor& executor) : task_context_(executor) {}
+  explicit ServerContext(Executor& executor) : task_context_(executor) { task_context_.set_values(values_); }
 
   // The client's custom metadata.
   const Metadata& metadata() const { return metadata_; }
@@ -56,29 +54,21 @@ class ServerContext {
   std::uint64_t messages_received() const { return messages_received_; }
   std::uint64_t messages_sent() const { return messages_sent_; }
 
-  // What an interceptor has found out, for those after it and for the handler: one value of each type, which lives as
-  // long as the context.
+  // What an interceptor has found out, for those after it, for the handler, and for the interceptors of the calls that the
+  // handler makes: one value of each type, which lives as long as the context.
   template <class T>
   T& set_value(T value) {
-    auto kept = std::make_shared<T>(std::move(value));
-    T& result = *kept;
-    values_.emplace_back(&kValueKey<T>, std::move(kept));
-    return result;
+    return values_.set(std::move(value));
   }
   // The one that was set last; null without one.
   template <class T>
   T* value() const {
-    for (auto found = values_.rbegin(); found != values_.rend(); ++found)
-      if (found->first == &kValueKey<T>) return static_cast<T*>(found->second.get());
-    return nullptr;
+    return values_.get<T>();
   }
 
   TaskContext& task_context() { return task_context_; }
 
  protected:
-  template <class T>
-  static constexpr char kValueKey = 0;
-
   TaskContext task_context_;
   Metadata metadata_;
   Metadata headers_;
@@ -92,7 +82,7 @@ class ServerContext {
   bool request_compressed_ = false;
   std::uint64_t messages_received_ = 0;
   std::uint64_t messages_sent_ = 0;
-  std::vector<std::pair<const void*, std::shared_ptr<void>>> values_;
+  ContextValues values_;
 };
 
 }  // namespace minigrpc

@@ -141,7 +141,7 @@ void ClientCallCore::begin(const TaskContext& context) {
   entrusted_ = true;  // the channel or the stream holds it until the end
   retain();
   if (channel_->options().interceptors.empty()) return proceed();
-  interception_ = new ClientInterception(*this);
+  interception_ = new ClientInterception(*this, context);
   interception_->start();
 }
 

@@ -19,6 +19,7 @@ const CallDetails& ClientContext::details() const {
   const CallDetails* details = call_.call_.options().details;
   return details != nullptr ? *details : kNone;
 }
+const ContextValues& ClientContext::values() const { return call_.values_; }
 std::uint64_t ClientContext::messages_sent() const { return call_.call_.messages_sent(); }
 std::uint64_t ClientContext::messages_received() const { return call_.call_.messages_received(); }
 
@@ -26,12 +27,13 @@ Task<Status> NextClient::operator()() { return call_->next(index_); }
 
 namespace rpc {
 
-ClientInterception::ClientInterception(ClientCallCore& call)
+ClientInterception::ClientInterception(ClientCallCore& call, const TaskContext& from)
     : call_(call),
       method_(call.method().path),
       kind_(call.method().kind),
       task_context_(call.loop(), call.deadline()),
-      context_(*this) {
+      context_(*this),
+      values_(from.values() != nullptr ? *from.values() : ContextValues()) {
   call_.retain();
   if (call_.options().details == nullptr) call_.options().details = &details_;
 }

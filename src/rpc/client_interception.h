@@ -19,7 +19,8 @@ class ClientCallCore;
 
 class ClientInterception {
  public:
-  explicit ClientInterception(ClientCallCore& call);
+  // `from`: of the task that begins the call.
+  ClientInterception(ClientCallCore& call, const TaskContext& from);
   ~ClientInterception();
   ClientInterception(const ClientInterception&) = delete;
   ClientInterception& operator=(const ClientInterception&) = delete;
@@ -42,6 +43,7 @@ class ClientInterception {
   const MethodKind kind_;
   TaskContext task_context_;
   ClientContext context_;
+  const ContextValues values_;
   CallDetails details_;  // where the caller wants none
   std::optional<Status> ended_;
   std::coroutine_handle<> waiter_;  // run_call()

@@ -189,7 +189,7 @@ class EtcdctlTest(unittest.TestCase):
         self.assertIn("Finished defragmenting etcd member", self.run_ctl("defrag"))
         self.assertEqual(self.run_ctl("alarm", "disarm"), "")
         member = self.run_ctl("member", "list").split(",")[0]
-        self.assertIn(f"Member {member} updated in cluster",
+        self.assertIn(f"Member {member:>16} updated in cluster",
                       self.run_ctl("member", "update", member, "--peer-urls", "http://127.0.0.1:2"))
         self.assertIn("bad leader transferee", self.run_ctl("move-leader", "1234", status=1))
         self.assertIn("member not found", self.run_ctl("member", "remove", "1234", status=1))

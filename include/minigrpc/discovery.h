@@ -114,7 +114,8 @@ Result<std::string> advertised_address(std::string_view listen, std::uint16_t po
                                        std::string_view registry);
 
 struct AnnouncerOptions {
-  std::string registry{};               // "host:port[,host:port…]"
+  std::string registry{};               // "host:port[,host:port…]"; "https://" in front of one means TLS
+  etcd::ClientOptions client{};         // how it reaches the registry: TLS, the user
   std::vector<std::string> services{};  // full names: "ProdService", "shop.Orders"
   std::string address{};                // where others reach it: "10.0.0.1:5051"
   std::uint32_t weight = 1;

@@ -57,7 +57,7 @@ class Announcer::State {
   State(Runtime& runtime, AnnouncerOptions options)
       : runtime_(runtime),
         options_(completed(std::move(options))),
-        client_(runtime, options_.registry),
+        client_(runtime, options_.registry, options_.client),
         own_{.value = value_of(options_), .instance_id = options_.instance_id, .lease = 0},
         keys_(keys_of(options_)),
         backoff_(kFirstPause, kPauseMax),
@@ -110,6 +110,12 @@ class Announcer::State {
 
   Runtime& runtime_;
   AnnouncerOptions options_;
+  // For calls that may take so long.
+  etcd::ClientOptions client_options(std::chrono::milliseconds timeout) const {
+    etcd::ClientOptions options = options_.client;
+    options.request_timeout = timeout;
+    return options;
+  }
   etcd::Client client_;
 
   // ---- of the tasks ----
@@ -348,7 +354,7 @@ AnnouncerStatus Announcer::State::status() const {
 // A client of its own: the other one's connection may be what hangs, and its calls may take longer.
 Task<bool> Announcer::State::remove_keys(std::chrono::milliseconds timeout) {
   if (own_.lease == 0) co_return false;
-  etcd::Client client(runtime_, options_.registry, {.request_timeout = timeout});
+  etcd::Client client(runtime_, options_.registry, client_options(timeout));
   Task<Result<etcd::TxnResponse>> deleting = client.Txn(delete_keys(keys_, own_.lease));
   Result<etcd::TxnResponse> deleted = co_await deleting;
   co_return deleted.has_value();
@@ -356,7 +362,7 @@ Task<bool> Announcer::State::remove_keys(std::chrono::milliseconds timeout) {
 
 Task<void> Announcer::State::revoke(std::chrono::milliseconds timeout) {
   if (own_.lease == 0) co_return;
-  etcd::Client client(runtime_, options_.registry, {.request_timeout = timeout / kRevokeTriesMax});
+  etcd::Client client(runtime_, options_.registry, client_options(timeout / kRevokeTriesMax));
   for (int i = 0; i < kRevokeTriesMax; ++i) {
     Task<Result<etcd::LeaseRevokeResponse>> revoking = client.LeaseRevoke(own_.lease);
     Result<etcd::LeaseRevokeResponse> revoked = co_await revoking;

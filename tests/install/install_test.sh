@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # install_test.sh BUILD_DIR PROJECT_DIR: installs the build, moves the tree, and builds and runs the project against it:
-# once with CMake's find_package, once with pkg-config and the bare compiler. CMAKE, CXX and SANITIZE come from ctest.
+# once with CMake's find_package, once with pkg-config and the bare compiler. CMAKE, CMAKE_GENERATOR, CXX and
+# SANITIZE come from ctest.
 set -euo pipefail
 build=$1 project=$2
 scratch=$(mktemp -d)

@@ -137,14 +137,14 @@ def server_tls(certificates):
 
 
 def client_tls(certificates):
-    return ["--use_tls=true", f"--ca_file={certificates.path('ca.pem')}",
+    return ["--use_tls=true", "--use_test_ca=true", f"--ca_file={certificates.path('ca.pem')}",
             f"--server_host_override={TLS_NAME}"] if certificates else []
 
 
 class Server:
     """A peer's server as a child process; a context manager."""
 
-    def __init__(self, peer, certificates):
+    def __init__(self, peer, certificates=None):
         self.process = subprocess.Popen(peer.server(0) + server_tls(certificates), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + START_TIMEOUT_S
         ports = set()

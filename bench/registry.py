@@ -192,7 +192,7 @@ def table(rows, options, etcd_version):
     processor = next((line.partition(":")[2].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                       if line.startswith("model name")), platform.machine())
     yield f"minigrpcd beside {etcd_version}; medians of {options.rounds} rounds, {options.seconds:g} s each."
-    yield f"{processor}, {os.cpu_count()} cores, Linux {platform.release()}; client and server share them."
+    yield f"{processor}, {os.cpu_count()} cores, Linux {'.'.join(platform.release().split('.')[:2])}; client and server share them."
     yield "Both with fsync, on the same disk. Command: ./dev bench --registry"
     yield ""
     yield f"{'':28} {'etcd':>12} {'minigrpcd':>12} {'ratio':>8}  {'asked for':24} reached"

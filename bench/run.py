@@ -128,7 +128,7 @@ def summarize(runs, names):
 
 def table(rows, options):
     yield f"Unary GetProdStock, h2load -c 10 -m 100; medians of {options.rounds} rounds of {options.seconds:g} s."
-    yield f"{processor_name()}, {os.cpu_count()} cores, Linux {platform.release()}."
+    yield f"{processor_name()}, {os.cpu_count()} cores, Linux {'.'.join(platform.release().split('.')[:2])}."
     yield "Each server is pinned to one core, h2load to another. Command: ./dev bench"
     yield ""
     yield f"{'':64} {'':>10} {'processor time':>16} {'time beside':>13} {'rate beside':>13}"

@@ -1,6 +1,7 @@
 // grpc++'s synchronous service: GetProdStock as its users write it.
 //
-//   grpcpp_sync [PORT]     serves 127.0.0.1:PORT (0, the default: any), says "listening PORT", runs until killed
+//   grpcpp_sync [PORT | unix:PATH]     serves 127.0.0.1:PORT (0, the default: any), says "listening PORT",
+//   runs until killed
 #include <grpcpp/grpcpp.h>
 
 #include <cstdio>
@@ -23,7 +24,8 @@ int main(int argc, char** argv) {
   Stock stock;
   int port = 0;
   grpc::ServerBuilder builder;
-  const std::string address = std::string("127.0.0.1:") + (argc > 1 ? argv[1] : "0");
+  const std::string argument = argc > 1 ? argv[1] : "0";
+  const std::string address = argument.starts_with("unix:") ? argument : "127.0.0.1:" + argument;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&stock);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

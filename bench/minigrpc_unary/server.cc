@@ -1,6 +1,7 @@
 // minigrpc: GetProdStock as its users write it, on one event loop.
 //
-//   minigrpc_unary [PORT]     serves 127.0.0.1:PORT (0, the default: any), says "listening PORT", runs until SIGTERM
+//   minigrpc_unary [PORT | unix:PATH]     serves 127.0.0.1:PORT (0, the default: any), says "listening PORT",
+//   runs until SIGTERM
 #include <minigrpc/runtime.h>
 #include <minigrpc/server.h>
 
@@ -29,7 +30,8 @@ int main(int argc, char** argv) {
   Stock stock;
   minigrpc::Server server(runtime);
   server.add(stock);
-  const std::string address = std::string("127.0.0.1:") + (argc > 1 ? argv[1] : "0");
+  const std::string argument = argc > 1 ? argv[1] : "0";
+  const std::string address = argument.starts_with("unix:") ? argument : "127.0.0.1:" + argument;
   const minigrpc::Result<std::uint16_t> port = server.listen(address);
   if (!port) {
     std::fprintf(stderr, "%s\n", port.error().to_string().c_str());

@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 class Tally {
  public:
+  // Of what is not timed, such as the messages of a stream.
+  Tally() : Tally(0) {}
   // Calls are timed where only one is in flight: then a reading of the clock is nothing beside them, and
   // nobody else touches the list of times.
   explicit Tally(unsigned in_flight) : timed_(in_flight == 1) {
@@ -52,9 +54,10 @@ class Tally {
 
   // Prints a line of JSON, once no call is in flight; the exit status: 0 if every answer was right.
   int report() {
-    std::printf("{\"calls\": %llu, \"wall_s\": %.6f, \"processor_s\": %.6f, \"wrong\": %llu",
-                static_cast<unsigned long long>(calls_measured_), wall_s_, processor_s_,
-                static_cast<unsigned long long>(wrong_.load()));
+    std::printf(
+        "{\"calls\": %llu, \"wall_s\": %.6f, \"processor_s\": %.6f, \"calls_total\": %llu, \"wrong\": %llu",
+        static_cast<unsigned long long>(calls_measured_), wall_s_, processor_s_,
+        static_cast<unsigned long long>(calls_.load()), static_cast<unsigned long long>(wrong_.load()));
     if (!latencies_.empty()) {
       std::sort(latencies_.begin(), latencies_.end());
       std::printf(", \"p50_us\": %.3f, \"p99_us\": %.3f", percentile_us(0.5), percentile_us(0.99));

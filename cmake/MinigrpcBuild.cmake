@@ -22,6 +22,15 @@ if(BUILD_TESTING)
   include(GoogleTest)
 endif()
 
+# find_test_program(VARIABLE NAME...): a program that the tests cannot do without, by the first name that there is.
+function(find_test_program variable)
+  find_program(${variable} NAMES ${ARGN})
+  if(NOT ${variable})
+    list(JOIN ARGN " or " names)
+    message(FATAL_ERROR "The tests need ${names}: ./dev test installs it; -DBUILD_TESTING=OFF builds without tests")
+  endif()
+endfunction()
+
 add_library(minigrpc_flags INTERFACE)
 target_compile_options(minigrpc_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                                 $<$<BOOL:${MINIGRPC_WERROR}>:-Werror>)

@@ -19,20 +19,14 @@ target_link_libraries(minigrpc_archive
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/minigrpc)
 install(TARGETS minigrpc_archive EXPORT minigrpcTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS protoc-gen-minigrpc EXPORT minigrpcTargets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(program IN ITEMS minigrpcd minigrpc_cli)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
+install(TARGETS minigrpcd minigrpc_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 # The unit names the program's place, which is known when it is installed.
-if(TARGET minigrpcd)
-  install(CODE "
-    file(READ \"${PROJECT_SOURCE_DIR}/packaging/minigrpcd.service\" unit)
-    string(REPLACE /usr/bin/ \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" unit \"\${unit}\")
-    set(unit_file \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/minigrpcd.service\")
-    message(STATUS \"Installing: \${unit_file}\")
-    file(WRITE \"\${unit_file}\" \"\${unit}\")")
-endif()
+install(CODE "
+  file(READ \"${PROJECT_SOURCE_DIR}/packaging/minigrpcd.service\" unit)
+  string(REPLACE /usr/bin/ \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" unit \"\${unit}\")
+  set(unit_file \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/minigrpcd.service\")
+  message(STATUS \"Installing: \${unit_file}\")
+  file(WRITE \"\${unit_file}\" \"\${unit}\")")
 install(DIRECTORY include/minigrpc DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT minigrpcTargets NAMESPACE minigrpc:: DESTINATION ${package_dir})
 

@@ -1,6 +1,10 @@
 // What the store does for its own good and the registry's: records beside the keyspace, space given back.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "store/test_store.h"
 
@@ -56,6 +60,16 @@ TEST(StoreLeases, ABatchKnowsTheKeysOfItsLeases) {
   EXPECT_EQ(batch.revision(), 3);
 }
 
+// What the file system can do, whatever the store makes of it.
+bool has_holes(const TemporaryDirectory& directory) {
+  const int file = ::open((directory / "probe").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  EXPECT_EQ(::ftruncate(file, 1 << 20), 0);
+  const bool punched = ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1 << 19) == 0;
+  EXPECT_TRUE(punched || errno == EOPNOTSUPP) << errno;
+  ::close(file);
+  return punched;
+}
+
 // Fills, forgets, and gives back; what is still wanted stays, for a view from before as well.
 TEST(StoreSpace, FreePagesGoBackToTheDisk) {
   const TemporaryDirectory directory;
@@ -74,8 +88,11 @@ TEST(StoreSpace, FreePagesGoBackToTheDisk) {
   const std::size_t before = store->size()->total_bytes;
   const Result<std::size_t> freed = store->reclaim();
   ASSERT_TRUE(freed) << freed.error().to_string();
-  if (*freed == 0) GTEST_SKIP() << "the file system has no holes";
-  EXPECT_GT(*freed, before / 2);
+  // Where the file system has no holes, nothing is given back, and nothing else changes.
+  if (has_holes(directory))
+    EXPECT_GT(*freed, before / 2);
+  else
+    EXPECT_EQ(*freed, 0u);
   EXPECT_LE(store->size()->total_bytes, before - *freed);
   EXPECT_GE(store->size()->total_bytes, store->size()->in_use_bytes);
   for (int i = 97; i < 100; ++i)

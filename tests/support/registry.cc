@@ -13,13 +13,7 @@ std::string local(std::uint16_t port) { return "127.0.0.1:" + std::to_string(por
 
 }  // namespace
 
-std::vector<RegistryKind> registry_kinds() {
-#ifdef MINIGRPC_MINIGRPCD
-  return {RegistryKind::kEtcd, RegistryKind::kMinigrpcd};
-#else
-  return {RegistryKind::kEtcd};
-#endif
-}
+std::vector<RegistryKind> registry_kinds() { return {RegistryKind::kEtcd, RegistryKind::kMinigrpcd}; }
 
 std::string name_of(RegistryKind kind) { return kind == RegistryKind::kEtcd ? "etcd" : "minigrpcd"; }
 
@@ -56,11 +50,9 @@ std::vector<std::string> Registry::command() const {
 
 std::vector<std::string> Registry::program() const {
   const std::string url = "http://" + endpoint_;
-#ifdef MINIGRPC_MINIGRPCD
   if (kind_ == RegistryKind::kMinigrpcd)
     return {MINIGRPC_MINIGRPCD,        "--data-dir", directory_.path() + "/data", "--listen-client-urls", url,
             "--advertise-client-urls", url};
-#endif
   return {"etcd",
           "--data-dir",
           directory_.path() + "/data",

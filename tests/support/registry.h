@@ -14,7 +14,7 @@ namespace minigrpc::testing {
 
 enum class RegistryKind { kEtcd, kMinigrpcd };
 
-// Those whose programs there are: minigrpcd only where it was built.
+// All of them.
 std::vector<RegistryKind> registry_kinds();
 std::string name_of(RegistryKind kind);
 

@@ -134,6 +134,11 @@ class Api : public ::testing::TestWithParam<RegistryKind> {
   std::string token;
 };
 
+// Of what minigrpcd alone can be asked: its own answers, its own flags, what Debian's etcd is too old for.
+#define INSTANTIATE_MINIGRPCD_TEST(Suite)                                                                 \
+  INSTANTIATE_TEST_SUITE_P(Registries, Suite, ::testing::Values(RegistryKind::kMinigrpcd),                \
+                           [](const auto& one) { return name_of(one.param); })
+
 #define INSTANTIATE_API_TEST(Suite)                                                                       \
   INSTANTIATE_TEST_SUITE_P(Registries, Suite, ::testing::ValuesIn(registry_kinds()),                      \
                            [](const auto& one) { return name_of(one.param); })

@@ -12,10 +12,6 @@ namespace {
 
 class KnownDefects : public Api {
  protected:
-  void SetUp() override {
-    if (is_etcd()) GTEST_SKIP() << "minigrpcd is not built";
-    Api::SetUp();
-  }
   // kill -9, at a moment that nobody chose, and back again.
   void crash() {
     registry.kill();
@@ -30,8 +26,7 @@ class KnownDefects : public Api {
     get(kv.Compact(request, options()));
   }
 };
-INSTANTIATE_TEST_SUITE_P(Registries, KnownDefects, ::testing::Values(registry_kinds().back()),
-                         [](const auto& one) { return name_of(one.param); });
+INSTANTIATE_MINIGRPCD_TEST(KnownDefects);
 
 // etcd#14370: with a single member, a write was answered before it was on disk.
 TEST_P(KnownDefects, AWriteIsLostWhenASingleMemberCrashes) {

@@ -1,6 +1,6 @@
 // The pieces of bulk.proto: how their sender marks them, and how their receiver knows them again.
 //
-// Checking reads two bytes of each: that is enough to find a lost, doubled or shifted piece, and next to
+// Pure. Checking reads two bytes of each: that is enough to find a lost, doubled or shifted piece, and next to
 // nothing beside what carrying a piece costs.
 #pragma once
 

@@ -135,8 +135,8 @@ class Api : public ::testing::TestWithParam<RegistryKind> {
 };
 
 // Of what minigrpcd alone can be asked: its own answers, its own flags, what Debian's etcd is too old for.
-#define INSTANTIATE_MINIGRPCD_TEST(Suite)                                                                 \
-  INSTANTIATE_TEST_SUITE_P(Registries, Suite, ::testing::Values(RegistryKind::kMinigrpcd),                \
+#define INSTANTIATE_MINIGRPCD_TEST(Suite)                                                  \
+  INSTANTIATE_TEST_SUITE_P(Registries, Suite, ::testing::Values(RegistryKind::kMinigrpcd), \
                            [](const auto& one) { return name_of(one.param); })
 
 #define INSTANTIATE_API_TEST(Suite)                                                                       \

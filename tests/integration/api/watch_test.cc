@@ -183,7 +183,8 @@ TEST_P(Watching, ANegativeRevisionIsCompacted) {
   WatchStream stream = watch();
   const WatchResponse response = stream.create(R"(key: "k" start_revision: -1)");
   EXPECT_EQ(response.canceled(), !is_etcd());
-  EXPECT_EQ(response.cancel_reason(), is_etcd() ? "" : "etcdserver: mvcc: required revision has been compacted");
+  EXPECT_EQ(response.cancel_reason(),
+            is_etcd() ? "" : "etcdserver: mvcc: required revision has been compacted");
 }
 
 TEST_P(Watching, ProgressIsToldOnRequest) {

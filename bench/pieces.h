@@ -1,7 +1,7 @@
 // The pieces of bulk.proto: how their sender marks them, and how their receiver knows them again.
 //
-// Pure. Checking reads two bytes of each: that is enough to find a lost, doubled or shifted piece, and next to
-// nothing beside what carrying a piece costs.
+// Pure: no state but the messages'. Checking reads two bytes of each: that is enough to find a lost, doubled
+// or shifted piece, and next to nothing beside what carrying a piece costs.
 #pragma once
 
 #include <cstddef>

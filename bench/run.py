@@ -7,6 +7,7 @@ what the project demands beside what was measured. Programs are pinned, one core
 parts:
   unary      servers of a unary method: calls per second, processor time per call
   client     clients of one: the same
+  latency    one call at a time, beside a bare ping-pong of as many bytes, on TCP and on a Unix socket
   streams    streams of small and of large messages, both ways: messages per second
 """
 
@@ -16,11 +17,11 @@ import pathlib
 import shlex
 import sys
 
-from suite import client, streams, unary
+from suite import client, latency, streams, unary
 from suite.report import Others, write, write_summary
 
 HERE = pathlib.Path(__file__).resolve().parent
-PARTS = {"unary": unary.measure, "client": client.measure, "streams": streams.measure}
+PARTS = {"unary": unary.measure, "client": client.measure, "latency": latency.measure, "streams": streams.measure}
 
 
 def parse_options():

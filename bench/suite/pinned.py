@@ -6,7 +6,9 @@ import pathlib
 import re
 import resource
 import signal
+import socket
 import subprocess
+import threading
 
 import grpc
 
@@ -20,12 +22,12 @@ CALL = {"te": "trailers", "content-type": "application/grpc"}
 class Server:
     """A server as a child process on one core, which says "listening PORT" first; a context manager.
 
-    `address` is what its program takes: "0" for any port of 127.0.0.1, or "unix:PATH".
+    `address` is what its program takes first: "0" for any port of 127.0.0.1, or "unix:PATH".
     """
 
-    def __init__(self, program, cpu, address="0"):
-        command = ["taskset", "-c", str(cpu), *map(str, program if isinstance(program, list) else [program])]
-        self.process = subprocess.Popen([*command, address], stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, cpu, address="0", *arguments):
+        command = ["taskset", "-c", str(cpu), str(program), address, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening (\d+)\n", line)
         if not found:
@@ -59,10 +61,48 @@ class Server:
             raise RuntimeError(f"wrong answer: {answer!r}")
 
 
+class Relay:
+    """Carries one connection to `port` of 127.0.0.1 and counts its bytes; a context manager."""
+
+    def __init__(self, port):
+        self.sent = self.received = 0  # by the client
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.target = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._carry, args=[port])
+
+    def _carry(self, port):
+        with self._listener.accept()[0] as client, socket.create_connection(("127.0.0.1", port)) as server:
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(target=self._carry_back, args=[client, server])
+            back.start()
+            while data := client.recv(1 << 16):
+                self.sent += len(data)
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+            back.join()
+
+    def _carry_back(self, client, server):
+        try:
+            while data := server.recv(1 << 16):
+                self.received += len(data)
+                client.sendall(data)
+        except ConnectionError:
+            pass  # the client has left first
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join()
+        self._listener.close()
+
+
 def run_client(program, cpu, *arguments):
     """Runs a client that ends by itself; what its last line, of JSON, says. A wrong answer raises."""
-    command = ["taskset", "-c", str(cpu), *map(str, program if isinstance(program, list) else [program])]
-    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    command = ["taskset", "-c", str(cpu), str(program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -9,6 +9,8 @@ parts:
   client     clients of one: the same
   latency    one call at a time, beside a bare ping-pong of as many bytes, on TCP and on a Unix socket
   streams    streams of small and of large messages, both ways: messages per second
+  memory     what the server keeps for an idle connection, and for an idle stream
+  flatness   processor time per call, from 1 to 1,000 streams and connections
 """
 
 import argparse
@@ -17,11 +19,12 @@ import pathlib
 import shlex
 import sys
 
-from suite import client, latency, streams, unary
+from suite import client, flatness, latency, memory, streams, unary
 from suite.report import Others, write, write_summary
 
 HERE = pathlib.Path(__file__).resolve().parent
-PARTS = {"unary": unary.measure, "client": client.measure, "latency": latency.measure, "streams": streams.measure}
+PARTS = {"unary": unary.measure, "client": client.measure, "latency": latency.measure, "streams": streams.measure,
+         "memory": memory.measure, "flatness": flatness.measure}
 
 
 def parse_options():

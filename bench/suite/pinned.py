@@ -1,7 +1,6 @@
 """Processes on one core each: servers that run meanwhile, clients that run to their end, and what both took."""
 
 import json
-import os
 import pathlib
 import re
 import resource
@@ -9,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import grpc
 
@@ -49,9 +49,13 @@ class Server:
         self.process.stdout.close()
 
     def processor_seconds(self):
-        """User and system time of all of the server's threads, so far, in steps of the kernel's ticks (10 ms)."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time of all of the server's threads, so far."""
+        # The kernel's name for the processor-time clock of a process (clock_getcpuclockid(3), which Python lacks).
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def resident_kib(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1])
 
     def check(self):
         """Raises unless it answers 80 when asked for the stock of product 4."""
@@ -106,6 +110,33 @@ def run_client(program, cpu, *arguments):
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+class Holder:
+    """bench/raw_http2's client, once it has built what it was told to; a context manager. release() lets it go on."""
+
+    def __init__(self, program, cpu, verb, *arguments):
+        command = ["taskset", "-c", str(cpu), str(program), verb, *map(str, arguments)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                         text=True)
+        line = self._process.stdout.readline()
+        if line != "ready\n":
+            _, errors = self._process.communicate(timeout=10)
+            raise RuntimeError(f"{' '.join(command)}: {line}{errors}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.communicate()
+
+    def release(self):
+        """How many answers came from then on, all of them right."""
+        output, errors = self._process.communicate("go on\n", timeout=300)
+        if self._process.returncode != 0:
+            raise RuntimeError(f"raw_http2_client: {errors}")
+        return json.loads(output)["answered"]
 
 
 def request_file(folder):

@@ -56,6 +56,7 @@ def prepare_go(build):
                    f"--go_opt={package}", f"--go-grpc_opt={package}", name],
                   env={**os.environ, "PATH": f"{out}:{os.environ['PATH']}"})
     run_build(["go", "build", "-o", str(out) + "/", "./server", "./client"], cwd=HERE / "go")
+    run_build(["go", "test", "-c", "-o", out / "etcdclient", "./etcdclient"], cwd=HERE / "go")
     return out
 
 

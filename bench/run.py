@@ -11,6 +11,7 @@ parts:
   streams    streams of small and of large messages, both ways: messages per second
   memory     what the server keeps for an idle connection, and for an idle stream
   flatness   processor time per call, from 1 to 1,000 streams and connections
+  build      how long a clean build takes, and how large a provider is
 """
 
 import argparse
@@ -19,12 +20,13 @@ import pathlib
 import shlex
 import sys
 
-from suite import client, flatness, latency, memory, streams, unary
-from suite.report import Others, write, write_summary
+from suite import build, client, flatness, latency, memory, streams, unary
+from suite.report import Others, versions, write, write_summary
+from suite.stacks import prepare_foreign
 
 HERE = pathlib.Path(__file__).resolve().parent
 PARTS = {"unary": unary.measure, "client": client.measure, "latency": latency.measure, "streams": streams.measure,
-         "memory": memory.measure, "flatness": flatness.measure}
+         "memory": memory.measure, "flatness": flatness.measure, "build": build.measure}
 
 
 def parse_options():
@@ -35,9 +37,12 @@ def parse_options():
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="how long one run of one program takes, about")
+    parser.add_argument("--with-go", action="store_true", help="grpc-go too, in unary, client and memory")
+    parser.add_argument("--with-rust", action="store_true", help="tonic too, in the same")
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--client-cpu", type=int, default=1)
     options = parser.parse_args()
+    options.binaries = options.binaries.resolve()
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"no such part: {part}; there are {', '.join(PARTS)}")
@@ -48,12 +53,13 @@ def main():
     options = parse_options()
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores, one for the server and one for the client")
-    arguments = [word for word in sys.argv[1:] if not word.startswith("--binaries")]
+    versions()  # before results make the tree a changed one
+    options.foreign = prepare_foreign(options)
     for part in options.parts or PARTS:
         print(f"\n== {part}", flush=True)
         with Others() as others:
             result = PARTS[part](options)
-        command = shlex.join(["./dev", "bench", *arguments])
+        command = shlex.join(["./dev", "bench", *sys.argv[1:]])
         text, written = write(result, options.results, command, others.percent)
         print(f"\n{text}\nwritten to {options.results}: {', '.join(written)}", flush=True)
     print("\n" + write_summary(options.results, PARTS))

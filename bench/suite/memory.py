@@ -14,10 +14,10 @@ from .report import Demand, Result, bars, table
 CONNECTIONS = 10_000
 STREAM_CONNECTIONS, STREAMS_EACH = 100, 1000
 OURS = {"connection": "minigrpc_unary", "stream": "minigrpc_streams"}
-SERVERS = {"connection": ["bare_nghttp2", "minigrpc_unary", "grpcpp_callback"],
+SERVERS = {"connection": ["bare_nghttp2", "minigrpc_unary", "grpcpp_callback", "grpc_go", "tonic"],
            "stream": ["minigrpc_streams", "grpcpp_streams"]}
-TITLES = {"bare_nghttp2": "a bare loop over nghttp2", "minigrpc_unary": "minigrpc", "minigrpc_streams": "minigrpc",
-          "grpcpp_callback": "grpc++ 1.51 callback", "grpcpp_streams": "grpc++ 1.51 callback"}
+TITLES = {**stacks.SERVERS, "minigrpc_streams": "minigrpc, one event loop",
+          "grpcpp_streams": "grpc++ 1.51, callback service"}
 KIB_DEMANDED = {"connection": 16, "stream": 2}
 DESCRIPTORS_BESIDE = 100  # what a process has open besides its connections
 SETTLING_S = 1  # for what the server frees a little later

@@ -1,11 +1,13 @@
 """What a part found: as text, JSON and a plot, with the demands of the project beside."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
 import platform
 import statistics
+import subprocess
 import time
 
 
@@ -52,6 +54,22 @@ def processor_name():
 def machine():
     kernel = ".".join(platform.release().split(".")[:2])
     return f"{processor_name()}, {os.cpu_count()} cores, Linux {kernel}"
+
+
+@functools.cache
+def versions():
+    """Of what is compared, and of what compiled it; without a tool, without its word."""
+    asked = {"g++": ["g++", "-dumpfullversion"], "nghttp2": ["dpkg-query", "-W", "-f", "${Version}", "libnghttp2-dev"],
+             "grpc++": ["dpkg-query", "-W", "-f", "${Version}", "libgrpc++-dev"],
+             "protobuf": ["dpkg-query", "-W", "-f", "${Version}", "libprotobuf-dev"],
+             "minigrpc": ["git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always", "--dirty"]}
+    said = {}
+    for name, command in asked.items():
+        try:
+            said[name] = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    return said
 
 
 class Others:
@@ -118,14 +136,16 @@ def bars(axes, names, values, label):
 
 def write(result, folder, command, others_percent):
     """Writes NAME.txt, NAME.json and, where matplotlib is installed, NAME.png; the text, and what was written."""
-    lines = [f"Command: {command}", f"{machine()}. Other programs took {others_percent:.0f} % of its processors meanwhile.",
+    known = versions()
+    lines = [f"Command: {command}", ", ".join(f"{name} {version}" for name, version in known.items()),
+             f"{machine()}. Other programs took {others_percent:.0f} % of its processors meanwhile.",
              "", result.text.rstrip("\n")]
     if result.demands:
         lines += ["", *(demand.line() for demand in result.demands)]
     text = "\n".join(lines) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{result.name}.txt").write_text(text)
-    raw = {"command": command, "machine": machine(), "others_percent": round(others_percent, 1),
+    raw = {"command": command, "machine": machine(), "versions": known, "others_percent": round(others_percent, 1),
            "demands": [demand.fields() for demand in result.demands], **result.data}
     (folder / f"{result.name}.json").write_text(json.dumps(raw, indent=1) + "\n")
     written = [f"{result.name}.txt", f"{result.name}.json"]

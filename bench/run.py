@@ -18,6 +18,7 @@ import argparse
 import os
 import pathlib
 import shlex
+import subprocess
 import sys
 
 from suite import build, client, flatness, latency, memory, streams, unary
@@ -49,20 +50,31 @@ def parse_options():
     return options
 
 
+def measure(part, options):
+    with Others() as others:
+        result = PARTS[part](options)
+    command = shlex.join(["./dev", "bench", *sys.argv[1:]])
+    text, written = write(result, options.results, command, others.percent)
+    print(f"\n{text}\nwritten to {options.results}: {', '.join(written)}", flush=True)
+
+
 def main():
     options = parse_options()
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores, one for the server and one for the client")
     versions()  # before results make the tree a changed one
     options.foreign = prepare_foreign(options)
+    failed = []
     for part in options.parts or PARTS:
         print(f"\n== {part}", flush=True)
-        with Others() as others:
-            result = PARTS[part](options)
-        command = shlex.join(["./dev", "bench", *sys.argv[1:]])
-        text, written = write(result, options.results, command, others.percent)
-        print(f"\n{text}\nwritten to {options.results}: {', '.join(written)}", flush=True)
+        try:
+            measure(part, options)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as failure:
+            print(f"bench: {part} failed: {failure}", file=sys.stderr, flush=True)
+            failed.append(part)
     print("\n" + write_summary(options.results, PARTS))
+    if failed:
+        sys.exit(f"bench: failed, and not written: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@
 #pragma once
 
 #include <minigrpc/channel.h>
+#include <minigrpc/load_report.h>
 #include <minigrpc/resolver.h>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -25,16 +27,6 @@
 #include <vector>
 
 namespace minigrpc {
-
-// What a server has said of its load with the answer of a call (ORCA, gRPC A51: xds.data.orca.v3.OrcaLoadReport).
-struct LoadReport {
-  double application_utilization = 0;  // what the server takes for its utilization; 0: it said nothing
-  double cpu_utilization = 0;
-  double memory_utilization = 0;
-  double requests_per_second = 0;
-  double errors_per_second = 0;
-  TimePoint received_at{};
-};
 
 // One endpoint, and the connection to it.
 //
@@ -56,7 +48,7 @@ class Subchannel {
   virtual void give_up_attempt() = 0;
   // Sent and not answered yet, by this channel.
   virtual std::size_t calls_in_flight() const = 0;
-  // Of the answer that came last with one; only where Balancer::wants_load_reports().
+  // What the server said last of its load; only where the balancer asks for it.
   virtual const std::optional<LoadReport>& load() const = 0;
 
  protected:
@@ -109,7 +101,11 @@ class Balancer {
   // The channel's: kIdle, kConnecting, kReady or kTransientFailure.
   virtual ChannelState state() const = 0;
   virtual void on_wake() {}
+  // Whether the reports that come with answers are read.
   virtual bool wants_load_reports() const { return false; }
+  // How often servers are asked to report by themselves, by a stream on each connection; none: not at all. A
+  // server that has no such service is not asked again. Asked for with every list of endpoints.
+  virtual std::optional<std::chrono::nanoseconds> load_report_period() const { return std::nullopt; }
 };
 
 // Makes a balancer from its part of the service config, a JSON object ("{}" where there is none). A failure's message

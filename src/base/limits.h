@@ -94,6 +94,9 @@ inline constexpr int kCallAttemptsMax = 5;
 // A service config, which a resolver may have from anybody who may write in its registry: parsing a huge one.
 inline constexpr std::size_t kServiceConfigSizeMax = 256u << 10;
 
+// What a server reports by itself of its load: a server that names resources without end.
+inline constexpr std::size_t kLoadReportSizeMax = 64u << 10;
+
 // Calls of one channel that wait for a connection: a dead backend under load.
 inline constexpr std::size_t kPendingCallsMax = 100'000;
 // How often a call that no server has seen is sent again (gRPC A6, "transparent retries").

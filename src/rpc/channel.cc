@@ -6,6 +6,7 @@
 #include "net/address.h"
 #include "rpc/channel_impl.h"
 #include "rpc/client_call.h"
+#include "rpc/load_report.h"
 
 namespace minigrpc {
 
@@ -155,13 +156,19 @@ void ChannelImpl::use_endpoints(std::vector<Endpoint> endpoints) {
 
 void ChannelImpl::configure(SubchannelImpl& subchannel) {
   // A connection chosen once is not given up for another: pick_first asks for no one's health (gRPC A17).
+  const ServerWatch::Caller caller{
+      .authority = authority_, .scheme = std::string(scheme()), .user_agent = user_agent_};
   std::optional<HealthWatch::Request> health;
   if (config_ != nullptr && config_->health_service() && policy_.name != "pick_first")
-    health = {.service = *config_->health_service(),
-              .authority = authority_,
-              .scheme = std::string(scheme()),
-              .user_agent = user_agent_};
+    health = {.service = *config_->health_service(), .caller = caller};
   subchannel.check_health(std::move(health));
+  std::optional<ServerWatch::Request> load;
+  if (const auto period = balancer_->load_report_period())
+    load = {.path = std::string(kLoadReportsPath),
+            .message = serialize_load_request(*period),
+            .caller = caller,
+            .answer_size_max = limits::kLoadReportSizeMax};
+  subchannel.watch_load(std::move(load));
   subchannel.tally().wants_load = balancer_->wants_load_reports();
   if (!outliers_) subchannel.set_ejected(false);
 }

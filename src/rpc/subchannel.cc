@@ -2,6 +2,7 @@
 
 #include "net/address.h"
 #include "net/tls_handshake.h"
+#include "rpc/load_report.h"
 #include "rpc/retry.h"
 
 namespace minigrpc::rpc {
@@ -33,7 +34,9 @@ void SubchannelImpl::set_state(ChannelState state) {
 
 std::size_t SubchannelImpl::calls_in_flight() const {
   if (connection_ == nullptr) return 0;
-  return connection_->h2().stream_count() - (health_watch_ && health_watch_->under_way() ? 1 : 0);
+  const std::size_t own = (health_watch_ && health_watch_->under_way() ? 1u : 0u) +
+                          (load_watch_ && load_watch_->under_way() ? 1u : 0u);
+  return connection_->h2().stream_count() - own;
 }
 
 // ---- whether a connection that is made may be used ----
@@ -66,6 +69,33 @@ void SubchannelImpl::on_health(ServerHealth health, const Status& why) {
   if (state() != before && changed_) changed_(*this);
 }
 
+void SubchannelImpl::watch_load(std::optional<ServerWatch::Request> request) {
+  const bool same = request.has_value() == load_request_.has_value() &&
+                    (!request || request->message == load_request_->message);
+  if (same) return;
+  load_request_ = std::move(request);
+  load_watch_.reset();
+  if (state_ == ChannelState::kReady) start_load_watch();
+}
+
+void SubchannelImpl::start_load_watch() {
+  if (!load_request_) return;
+  const auto heard = [tally = tally_](std::string_view answer) {
+    std::optional<LoadReport> report = parse_load_report(answer);
+    if (!report) return;
+    report->received_at = net::Loop::now();
+    tally->load = std::move(report);
+  };
+  load_watch_ =
+      std::make_unique<ServerWatch>(loop_, *connection_, *load_request_, options_.backoff,
+                                    ServerWatch::Listener{.heard = heard, .ended = [](const Status&) {}});
+}
+
+void SubchannelImpl::end_watches() {
+  health_watch_.reset();
+  load_watch_.reset();
+}
+
 void SubchannelImpl::set_ejected(bool ejected) {
   const ChannelState before = state();
   ejected_ = ejected;
@@ -77,7 +107,7 @@ void SubchannelImpl::set_ejected(bool ejected) {
 void SubchannelImpl::retire() {
   if (state_ != ChannelState::kReady) return;
   const auto keep = shared_from_this();
-  health_watch_.reset();
+  end_watches();
   const auto connection = std::exchange(connection_, nullptr);
   connection->disown();
   connection->drain();
@@ -164,13 +194,14 @@ void SubchannelImpl::on_ready(ClientConnection&) {
   retry_at_ = {};
   failing_ = false;
   start_health_watch();
+  start_load_watch();
   set_state(ChannelState::kReady);
 }
 
 void SubchannelImpl::on_unusable(ClientConnection& connection, const Status& why) {
   const auto keep = shared_from_this();
   const bool was_ready = state_ == ChannelState::kReady;
-  health_watch_.reset();
+  end_watches();
   connection_.reset();  // its pending waits keep it while calls are left
   connection.drain();
   if (!was_ready) return failed(why);
@@ -205,7 +236,7 @@ void SubchannelImpl::drop() {
   changed_ = nullptr;
   loop_.disarm(*this);
   if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
-  health_watch_.reset();
+  end_watches();
   if (auto connection = std::exchange(connection_, nullptr)) connection->drain();
   state_ = ChannelState::kShutdown;
 }
@@ -215,7 +246,7 @@ void SubchannelImpl::shutdown(const Status& why) {
   loop_.disarm(*this);
   if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
   state_ = ChannelState::kShutdown;
-  health_watch_.reset();
+  end_watches();
   if (auto connection = std::exchange(connection_, nullptr)) {
     connection->disown();
     connection->close(why);

@@ -63,6 +63,8 @@ class SubchannelImpl final : public Subchannel,
   void retire();
   // none: without health checks.
   void check_health(std::optional<HealthWatch::Request> request);
+  // The server's reports by itself of its load; none: without.
+  void watch_load(std::optional<ServerWatch::Request> request);
   void set_ejected(bool ejected);
   // Calls in flight end by themselves; nothing is heard of it any more.
   void drop();
@@ -84,6 +86,8 @@ class SubchannelImpl final : public Subchannel,
   void set_state(ChannelState state);
   void start_health_watch();
   void on_health(ServerHealth health, const Status& why);
+  void start_load_watch();
+  void end_watches();
 
   RuntimeImpl& runtime_;
   net::Loop& loop_;
@@ -107,6 +111,8 @@ class SubchannelImpl final : public Subchannel,
   std::optional<HealthWatch::Request> health_request_;
   std::unique_ptr<HealthWatch> health_watch_;  // of connection_; gone before it
   ServerHealth health_ = ServerHealth::kUnknown;
+  std::optional<ServerWatch::Request> load_request_;
+  std::unique_ptr<ServerWatch> load_watch_;  // as health_watch_
   bool ejected_ = false;
 };
 

@@ -17,13 +17,17 @@ struct WeightOptions {
   std::chrono::nanoseconds expiration_period = std::chrono::minutes(3);
   std::chrono::nanoseconds update_period = std::chrono::seconds(1);
   double error_penalty = 1;
+  std::optional<std::chrono::nanoseconds> report_period{};  // of reports out of band; none: those of answers
 };
 
 class WeightedRoundRobin final : public ConnectedBalancer {
  public:
   WeightedRoundRobin(BalancerHost& host, const WeightOptions& options) : ConnectedBalancer(host), options_(options) {}
 
-  bool wants_load_reports() const override { return true; }
+  bool wants_load_reports() const override { return !options_.report_period; }
+  std::optional<std::chrono::nanoseconds> load_report_period() const override {
+    return options_.report_period;
+  }
   void on_wake() override {
     weigh();
     if (!ready().empty()) host().wake_at(host().now() + duration(options_.update_period));
@@ -107,6 +111,10 @@ Result<std::unique_ptr<Balancer>> make_weighted_round_robin(BalancerHost& host, 
   read_duration("blackoutPeriod", options.blackout_period);
   read_duration("weightExpirationPeriod", options.expiration_period);
   read_duration("weightUpdatePeriod", options.update_period);
+  std::chrono::nanoseconds report_period = std::chrono::seconds(10);
+  read_duration("oobReportingPeriod", report_period);
+  if (const JsonField field = root.member("enableOobLoadReport"); field.present() && field.boolean())
+    options.report_period = report_period;
   // A shorter one would cost more than it brings (gRPC A58).
   options.update_period = std::max<std::chrono::nanoseconds>(options.update_period, std::chrono::milliseconds(100));
   if (const JsonField field = root.member("errorUtilizationPenalty"); field.present()) {

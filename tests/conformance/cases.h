@@ -18,8 +18,8 @@ namespace minigrpc::conformance {
 struct Setup {
   Runtime* runtime;
   const Channel* channel;
-  // One more channel to the same server.
-  std::function<std::unique_ptr<Channel>()> new_channel;
+  // One more channel to the same server, with that policy; "" is the usual one.
+  std::function<std::unique_ptr<Channel>(const std::string& policy)> new_channel;
   const Flags* flags;
 };
 
@@ -31,6 +31,7 @@ struct Case {
 std::span<const Case> unary_cases();
 std::span<const Case> stream_cases();
 std::span<const Case> soak_cases();
+std::span<const Case> load_cases();
 
 // ---- what the cases share ----
 

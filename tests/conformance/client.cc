@@ -13,7 +13,7 @@ constexpr std::chrono::seconds kCaseMax{100};
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const auto group : {unary_cases(), stream_cases(), soak_cases()})
+  for (const auto group : {unary_cases(), stream_cases(), soak_cases(), load_cases()})
     cases.insert(cases.end(), group.begin(), group.end());
   return cases;
 }
@@ -105,11 +105,13 @@ int main(int argc, char** argv) {
   }
   Runtime runtime;
   const std::string target = flags.text("server_host") + ":" + flags.text("server_port");
-  const auto new_channel = [&] {
-    return std::make_unique<Channel>(runtime, target, ChannelOptions{.credentials = credentials,
-                                                                     .authority = flags.text("server_host_override")});
+  const auto new_channel = [&](const std::string& policy) {
+    return std::make_unique<Channel>(
+        runtime, target,
+        ChannelOptions{
+            .credentials = credentials, .policy = policy, .authority = flags.text("server_host_override")});
   };
-  const std::unique_ptr<Channel> channel = new_channel();
+  const std::unique_ptr<Channel> channel = new_channel("");
   const conformance::Setup setup{
       .runtime = &runtime, .channel = channel.get(), .new_channel = new_channel, .flags = &flags};
   return conformance::run(setup, flags.text("test_case"));

@@ -67,7 +67,10 @@ class Go:
         return [self.programs / "server", f"--port={port}"]
 
     def client(self, port, case):
-        return [self.programs / "client", "--server_host=127.0.0.1", f"--server_port={port}", f"--test_case={case}"]
+        command = [self.programs / "client", "--server_host=127.0.0.1", f"--server_port={port}", f"--test_case={case}"]
+        # Its policy that listens to reports of load has to be asked for.
+        policy = '--service_config_json={"loadBalancingConfig": [{"test_backend_metrics_load_balancer": {}}]}'
+        return command + [policy] if case.startswith("orca_") else command
 
 
 class Grpcpp(Minigrpc):

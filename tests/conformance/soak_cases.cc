@@ -43,7 +43,7 @@ Task<void> iterate_repeatedly(const Setup* setup, int iterations, bool new_chann
   const auto end = Clock::now() + std::chrono::seconds(flags.number("soak_overall_timeout_seconds"));
   for (int i = 0; i < iterations && Clock::now() < end; ++i) {
     const auto begin = Clock::now();
-    const std::unique_ptr<Channel> own = new_channels ? setup->new_channel() : nullptr;
+    const std::unique_ptr<Channel> own = new_channels ? setup->new_channel("") : nullptr;
     auto iterating = iterate(setup, own ? own.get() : setup->channel);
     const Status status = co_await std::move(iterating);
     ++tally->iterations;

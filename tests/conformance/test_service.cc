@@ -44,6 +44,13 @@ Status check_compressed(const ServerContext& context, const Request& request) {
                                                   : "the request is not compressed and should be");
 }
 
+LoadReport requested_report(const grpc::testing::TestOrcaReport& report) {
+  return {.cpu_utilization = report.cpu_utilization(),
+          .memory_utilization = report.memory_utilization(),
+          .utilization = {report.utilization().begin(), report.utilization().end()},
+          .request_cost = {report.request_cost().begin(), report.request_cost().end()}};
+}
+
 }  // namespace
 
 Task<Result<Empty>> TestService::EmptyCall(ServerContext& context, Empty) {
@@ -57,6 +64,8 @@ Task<Result<SimpleResponse>> TestService::UnaryCall(ServerContext& context, Simp
   if (Status status = check_size(request.response_size()); !status.ok()) co_return status;
   if (request.has_response_status() && request.response_status().code() != 0)
     co_return requested_status(request.response_status());
+  if (request.has_orca_per_query_report())
+    report_load(context, requested_report(request.orca_per_query_report()));
   if (request.response_compressed().value()) context.set_compression(Compression::kGzip);
   SimpleResponse response;
   response.mutable_payload()->set_type(request.response_type());
@@ -122,6 +131,7 @@ Task<Status> TestService::FullDuplexCall(
   while (std::optional<StreamingOutputCallRequest> request = co_await stream.read()) {
     if (request->has_response_status() && request->response_status().code() != 0)
       co_return requested_status(request->response_status());
+    if (request->has_orca_oob_report()) load_.set(requested_report(request->orca_oob_report()));
     Status answered = co_await answer(*std::move(request), &stream);
     if (!answered.ok()) co_return answered;
   }

@@ -3,6 +3,7 @@
 // Thread rule: handlers, on any loop; it has no state that changes.
 #pragma once
 
+#include <minigrpc/load_report.h>
 #include <minigrpc/runtime.h>
 
 #include <string>
@@ -13,8 +14,9 @@ namespace minigrpc::conformance {
 
 class TestService final : public grpc::testing::TestService::Handler {
  public:
-  // `runtime` is borrowed. `server_id` is what a client sees that asks who answered.
-  TestService(Runtime& runtime, std::string server_id) : runtime_(runtime), server_id_(std::move(server_id)) {}
+  // `runtime` and `load` are borrowed. `server_id` is what a client sees that asks who answered.
+  TestService(Runtime& runtime, LoadReporter& load, std::string server_id)
+      : runtime_(runtime), load_(load), server_id_(std::move(server_id)) {}
 
   Task<Result<grpc::testing::Empty>> EmptyCall(ServerContext& context, grpc::testing::Empty) override;
   Task<Result<grpc::testing::SimpleResponse>> UnaryCall(ServerContext& context,
@@ -38,6 +40,7 @@ class TestService final : public grpc::testing::TestService::Handler {
                       ServerWriter<grpc::testing::StreamingOutputCallResponse>* writer);
 
   Runtime& runtime_;
+  LoadReporter& load_;
   const std::string server_id_;
 };
 

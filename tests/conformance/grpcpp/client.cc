@@ -15,6 +15,7 @@
 #include "grpc/testing/test.grpc.pb.h"
 #include "tests/conformance/flags.h"
 #include "tests/conformance/grpcpp/compressed.h"
+#include "xds/service/orca/v3/orca.grpc.pb.h"
 
 // Ends the case with what was expected; a case returns why it failed, or nothing.
 #define EXPECT(condition) \
@@ -454,6 +455,68 @@ std::string channel_soak(const Setup& setup) {
   return soak(setup, connect, &stub);
 }
 
+// ---- reports of load ----
+//
+// grpc++ has no policies of a user's own, which could listen to them. So these look at what arrived.
+
+using xds::data::orca::v3::OrcaLoadReport;
+
+bool has_entry(const google::protobuf::Map<std::string, double>& map, const std::string& name, double value) {
+  return map.size() == 1 && map.count(name) == 1 && map.at(name) == value;
+}
+
+std::string orca_per_rpc(const Setup& setup) {
+  SimpleRequest request;
+  grpc::testing::TestOrcaReport& expected = *request.mutable_orca_per_query_report();
+  expected.set_cpu_utilization(0.8210);
+  expected.set_memory_utilization(0.5847);
+  (*expected.mutable_request_cost())["cost"] = 3456.32;
+  (*expected.mutable_utilization())["util"] = 0.30499;
+  Call call;
+  SimpleResponse answer;
+  EXPECT_STATUS(setup.stub->UnaryCall(&call, request, &answer), OK);
+  const auto found = call.GetServerTrailingMetadata().find("endpoint-load-metrics-bin");
+  EXPECT(found != call.GetServerTrailingMetadata().end());
+  OrcaLoadReport report;
+  EXPECT(report.ParseFromArray(found->second.data(), static_cast<int>(found->second.size())));
+  EXPECT(report.cpu_utilization() == 0.8210 && report.mem_utilization() == 0.5847);
+  EXPECT(has_entry(report.request_cost(), "cost", 3456.32));
+  EXPECT(has_entry(report.utilization(), "util", 0.30499));
+  return "";
+}
+
+std::string orca_oob(const Setup& setup) {
+  Call watch;
+  xds::service::orca::v3::OrcaLoadReportRequest interval;
+  interval.mutable_report_interval()->set_seconds(1);
+  const auto stub = xds::service::orca::v3::OpenRcaService::NewStub(setup.channel);
+  const auto reports = stub->StreamCoreMetrics(&watch, interval);
+  Call call;
+  const auto stream = setup.stub->FullDuplexCall(&call);
+  struct Load {
+    double cpu, memory, util;
+  };
+  for (const Load& load : {Load{0.8210, 0.5847, 0.30499}, Load{0.29309, 0.2, 0.2039}}) {
+    StreamingOutputCallRequest request;
+    request.mutable_orca_oob_report()->set_cpu_utilization(load.cpu);
+    request.mutable_orca_oob_report()->set_memory_utilization(load.memory);
+    (*request.mutable_orca_oob_report()->mutable_utilization())["util"] = load.util;
+    request.add_response_parameters()->set_size(1);
+    EXPECT(stream->Write(request));
+    StreamingOutputCallResponse response;
+    EXPECT(stream->Read(&response));
+    OrcaLoadReport report;
+    do EXPECT(reports->Read(&report));
+    while (report.cpu_utilization() != load.cpu);
+    EXPECT(report.mem_utilization() == load.memory);
+    EXPECT(has_entry(report.utilization(), "util", load.util));
+  }
+  watch.TryCancel();
+  stream->WritesDone();
+  EXPECT_STATUS(stream->Finish(), OK);
+  return "";
+}
+
 struct Case {
   const char* name;
   std::string (*run)(const Setup& setup);
@@ -483,7 +546,9 @@ constexpr Case kCases[] = {CASE(empty_unary),
                            CASE(cancel_after_first_response),
                            CASE(timeout_on_sleeping_server),
                            CASE(rpc_soak),
-                           CASE(channel_soak)};
+                           CASE(channel_soak),
+                           CASE(orca_per_rpc),
+                           CASE(orca_oob)};
 #undef CASE
 
 Flags read_flags(int argc, char** argv) {

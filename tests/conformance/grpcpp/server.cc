@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "grpc/testing/test.grpc.pb.h"
 #include "tests/conformance/flags.h"
 #include "tests/conformance/grpcpp/compressed.h"
+#include "xds/service/orca/v3/orca.grpc.pb.h"
 
 namespace minigrpc::conformance {
 namespace {
@@ -27,6 +29,7 @@ using grpc::testing::StreamingInputCallRequest;
 using grpc::testing::StreamingInputCallResponse;
 using grpc::testing::StreamingOutputCallRequest;
 using grpc::testing::StreamingOutputCallResponse;
+using xds::data::orca::v3::OrcaLoadReport;
 using Writer = grpc::internal::WriterInterface<StreamingOutputCallResponse>;
 
 void echo_metadata(ServerContext* context) {
@@ -51,7 +54,51 @@ Status check_compressed(const ServerContext* context, const Request& request) {
   return Status(StatusCode::INVALID_ARGUMENT, "the request came otherwise than it says");
 }
 
+OrcaLoadReport report_of(const grpc::testing::TestOrcaReport& requested) {
+  OrcaLoadReport report;
+  report.set_cpu_utilization(requested.cpu_utilization());
+  report.set_mem_utilization(requested.memory_utilization());
+  *report.mutable_utilization() = requested.utilization();
+  *report.mutable_request_cost() = requested.request_cost();
+  return report;
+}
+
+// Debian's grpc++ comes without its own recorders of load.
+class LoadService final : public xds::service::orca::v3::OpenRcaService::Service {
+ public:
+  void set(const OrcaLoadReport& report) {
+    const std::lock_guard lock(mutex_);
+    report_ = report;
+  }
+
+ private:
+  Status StreamCoreMetrics(ServerContext* context,
+                           const xds::service::orca::v3::OrcaLoadReportRequest* request,
+                           grpc::ServerWriter<OrcaLoadReport>* writer) override {
+    for (;;) {
+      OrcaLoadReport report;
+      {
+        const std::lock_guard lock(mutex_);
+        report = report_;
+      }
+      if (!writer->Write(report)) return Status::CANCELLED;
+      const auto next =
+          std::chrono::steady_clock::now() + std::chrono::seconds(request->report_interval().seconds());
+      while (std::chrono::steady_clock::now() < next && !context->IsCancelled())
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
+  std::mutex mutex_;
+  OrcaLoadReport report_;
+};
+
 class TestService final : public grpc::testing::TestService::Service {
+ public:
+  // `load` is borrowed.
+  explicit TestService(LoadService& load) : load_(load) {}
+
+ private:
   Status EmptyCall(ServerContext* context, const grpc::testing::Empty*, grpc::testing::Empty*) override {
     echo_metadata(context);
     return Status::OK;
@@ -61,6 +108,9 @@ class TestService final : public grpc::testing::TestService::Service {
     echo_metadata(context);
     if (Status status = check_compressed(context, *request); !status.ok()) return status;
     if (request->has_response_status()) return requested_status(*request);
+    if (request->has_orca_per_query_report())
+      context->AddTrailingMetadata("endpoint-load-metrics-bin",
+                                   report_of(request->orca_per_query_report()).SerializeAsString());
     if (request->response_compressed().value()) context->set_compression_level(GRPC_COMPRESS_LEVEL_HIGH);
     response->mutable_payload()->mutable_body()->assign(static_cast<std::size_t>(request->response_size()), '\0');
     if (request->fill_server_id()) response->set_server_id("grpc++-" + std::to_string(getpid()));
@@ -103,6 +153,7 @@ class TestService final : public grpc::testing::TestService::Service {
     StreamingOutputCallRequest request;
     while (stream->Read(&request)) {
       if (request.has_response_status()) return requested_status(request);
+      if (request.has_orca_oob_report()) load_.set(report_of(request.orca_oob_report()));
       answer(request, stream);
     }
     return Status::OK;
@@ -129,6 +180,8 @@ class TestService final : public grpc::testing::TestService::Service {
       if (!writer->Write(response, options)) return;
     }
   }
+
+  LoadService& load_;
 };
 
 std::string content_of(const std::string& path) {
@@ -157,11 +210,13 @@ int main(int argc, char** argv) {
         {content_of(flags.text("tls_key_file")), content_of(flags.text("tls_cert_file"))});
     credentials = grpc::SslServerCredentials(options);
   }
-  TestService service;
+  LoadService load;
+  TestService service(load);
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort("0.0.0.0:" + flags.text("port"), credentials, &port);
   builder.RegisterService(&service);
+  builder.RegisterService(&load);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) return 1;
   std::printf("listening %d\n", port);

@@ -10,6 +10,8 @@ const {
   channelOptions,
   zeros,
   TestService,
+  OpenRcaService,
+  OrcaLoadReport,
   UnimplementedService,
   kEchoInitial,
   kEchoTrailing,
@@ -157,6 +159,48 @@ async function soak(clientOf) {
   for (let i = 0; i < 10; ++i) await largeUnary(clientOf());
 }
 
+// What a load report shall be; grpc-js's policies are for experiments, so these cases look at what arrived.
+function expectLoad(report, { cpu_utilization, memory_utilization, request_cost = {}, utilization }) {
+  assert.deepStrictEqual(
+    [report.cpu_utilization, report.mem_utilization, { ...report.request_cost }, { ...report.utilization }],
+    [cpu_utilization, memory_utilization, request_cost, utilization]
+  );
+}
+
+async function orcaPerRpc(client) {
+  const orca_per_query_report = {
+    cpu_utilization: 0.821,
+    memory_utilization: 0.5847,
+    request_cost: { cost: 3456.32 },
+    utilization: { util: 0.30499 },
+  };
+  const { trailers } = await unary((done) => client.UnaryCall({ orca_per_query_report }, done));
+  const [bytes] = trailers.get('endpoint-load-metrics-bin');
+  expectLoad(OrcaLoadReport.deserialize(bytes), orca_per_query_report);
+}
+
+async function orcaOob(client) {
+  const watch = new OpenRcaService(target, channelCredentials(), channelOptions());
+  const reports = watch.StreamCoreMetrics({ report_interval: { seconds: 1, nanos: 0 } });
+  reports.on('error', () => {}); // it is cancelled in the end
+  const call = client.FullDuplexCall();
+  for (const orca_oob_report of [
+    { cpu_utilization: 0.821, memory_utilization: 0.5847, utilization: { util: 0.30499 } },
+    { cpu_utilization: 0.29309, memory_utilization: 0.2, utilization: { util: 0.2039 } },
+  ]) {
+    const answered = new Promise((resolve) => call.once('data', resolve));
+    call.write({ orca_oob_report, response_parameters: [{ size: 1 }] });
+    await answered;
+    const heard = await new Promise((resolve) =>
+      reports.on('data', (report) => report.cpu_utilization === orca_oob_report.cpu_utilization && resolve(report))
+    );
+    expectLoad(heard, orca_oob_report);
+  }
+  reports.cancel();
+  call.end();
+  await readAll(call);
+}
+
 const cases = {
   empty_unary: (client) => unary((done) => client.EmptyCall({}, done)),
   large_unary: largeUnary,
@@ -197,6 +241,8 @@ const cases = {
   rpc_soak: (client) => soak(() => client),
   channel_soak: () => soak(() => newClient({ 'grpc.use_local_subchannel_pool': 1 })),
   pick_first_unary: pickFirstUnary,
+  orca_per_rpc: orcaPerRpc,
+  orca_oob: orcaOob,
 };
 
 const run = cases[flags().test_case];

@@ -18,11 +18,19 @@ const failureOf = (request) =>
     ? { code: request.response_status.code, details: request.response_status.message }
     : null;
 
+function reportLoad(recorder, report) {
+  recorder.recordCPUUtilizationMetric(report.cpu_utilization);
+  recorder.recordMemoryUtilizationMetric(report.memory_utilization);
+  for (const [name, value] of Object.entries(report.utilization)) recorder.recordUtilizationMetric(name, value);
+  for (const [name, value] of Object.entries(report.request_cost)) recorder.recordRequestCostMetric(name, value);
+}
+
 function unaryCall(call, done) {
   const trailing = begin(call);
   const { request } = call;
   const failure = failureOf(request);
   if (failure) return done({ ...failure, metadata: trailing });
+  if (request.orca_per_query_report) reportLoad(call.getMetricsRecorder(), request.orca_per_query_report);
   done(
     null,
     { payload: { body: zeros(request.response_size) }, server_id: request.fill_server_id ? `node-${process.pid}` : '' },
@@ -73,7 +81,7 @@ function fullDuplexCall(call) {
   call.on('end', () => answered.then(() => failed || call.cancelled || call.end(trailing)));
 }
 
-const server = new grpc.Server();
+const server = new grpc.Server({ 'grpc.server_call_metric_recording': 1 });
 server.addService(TestService.service, {
   EmptyCall: (call, done) => done(null, {}, begin(call)),
   UnaryCall: unaryCall,

@@ -14,6 +14,14 @@ const loaded = grpc.loadPackageDefinition(
   })
 );
 
+const orca = grpc.loadPackageDefinition(
+  protoLoader.loadSync('xds/service/orca/v3/orca.proto', {
+    keepCase: true,
+    defaults: true,
+    includeDirs: [path.join(__dirname, '..', '..', '..', 'proto')],
+  })
+).xds;
+
 // {name: value} of --name=value.
 function flags() {
   return Object.fromEntries(process.argv.slice(2).map((word) => word.replace(/^--/, '').split('=')));
@@ -45,6 +53,8 @@ module.exports = {
   serverCredentials,
   zeros: (size) => Buffer.alloc(size),
   TestService: loaded.grpc.testing.TestService,
+  OpenRcaService: orca.service.orca.v3.OpenRcaService,
+  OrcaLoadReport: orca.data.orca.v3.OrcaLoadReport,
   UnimplementedService: loaded.grpc.testing.UnimplementedService,
   kEchoInitial: 'x-grpc-test-echo-initial',
   kEchoTrailing: 'x-grpc-test-echo-trailing-bin',

@@ -70,29 +70,37 @@ Status status_of_exception() noexcept;
 Status status_of_unparsable_request();
 
 template <class Response>
-void finish_with(ServerCall& call, Result<Response> result) {
-  if (!result) return call.finish(std::move(result).error(), std::nullopt);
-  Result<Buffer> bytes = serialize_message(*result);
-  if (!bytes) return call.finish(std::move(bytes).error(), std::nullopt);
-  call.finish(Status(), *std::move(bytes));
+Result<Buffer> serialize_outcome(Result<Response> outcome) {
+  if (!outcome) return std::move(outcome).error();
+  return serialize_message(*outcome);
 }
 
+inline void finish_with(ServerCall& call, Result<Buffer> response) {
+  if (!response) return call.finish(std::move(response).error(), std::nullopt);
+  call.finish(Status(), *std::move(response));
+}
+
+// `bytes` is borrowed until the handler begins: the request is parsed into the coroutine's frame.
 template <class Handler, class Request, class Response, auto kMethod>
-Detached drive_unary(Handler& handler, ServerCall& call, Request request) {
-  Result<Response> result = Status(StatusCode::kUnknown, "");
-  try {
-    result = co_await (handler.*kMethod)(call.context(), std::move(request));
-  } catch (...) {
-    result = status_of_exception();
+Detached drive_unary(Handler& handler, ServerCall& call, std::span<const std::byte> bytes) {
+  Request request;
+  if (!parse_message<Request>(&request, bytes)) {
+    call.finish(status_of_unparsable_request(), std::nullopt);
+    co_return;
   }
-  finish_with<Response>(call, std::move(result));
+  Result<Buffer> response = Status(StatusCode::kUnknown, "");
+  try {
+    Task<Result<Response>> handling = (handler.*kMethod)(call.context(), std::move(request));
+    response = serialize_outcome<Response>(co_await handling);
+  } catch (...) {
+    response = status_of_exception();
+  }
+  finish_with(call, std::move(response));
 }
 
 template <class Handler, class Request, class Response, auto kMethod>
 void serve_unary(Service& service, ServerCall& call, std::span<const std::byte> bytes) {
-  Request request;
-  if (!parse_message<Request>(&request, bytes)) return call.finish(status_of_unparsable_request(), std::nullopt);
-  call.run(drive_unary<Handler, Request, Response, kMethod>(static_cast<Handler&>(service), call, std::move(request)));
+  call.run(drive_unary<Handler, Request, Response, kMethod>(static_cast<Handler&>(service), call, bytes));
 }
 
 template <class Handler, class Request, class Response, auto kMethod>
@@ -118,13 +126,14 @@ void serve_server_streaming(Service& service, ServerCall& call, std::span<const 
 template <class Handler, class Request, class Response, auto kMethod>
 Detached drive_client_streaming(Handler& handler, ServerCall& call) {
   ServerReader<Request> reader(call);
-  Result<Response> result = Status(StatusCode::kUnknown, "");
+  Result<Buffer> response = Status(StatusCode::kUnknown, "");
   try {
-    result = co_await (handler.*kMethod)(call.context(), reader);
+    Task<Result<Response>> handling = (handler.*kMethod)(call.context(), reader);
+    response = serialize_outcome<Response>(co_await handling);
   } catch (...) {
-    result = status_of_exception();
+    response = status_of_exception();
   }
-  finish_with<Response>(call, std::move(result));
+  finish_with(call, std::move(response));
 }
 
 template <class Handler, class Request, class Response, auto kMethod>

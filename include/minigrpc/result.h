@@ -5,11 +5,12 @@
 
 #include <minigrpc/status.h>
 
+#include <concepts>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace minigrpc {
 
@@ -32,19 +33,46 @@ class [[nodiscard]] Result {
   using value_type = T;
   using error_type = Status;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  // A failure; `error` must not be OK (asserted).
-  Result(Status error) : state_(std::in_place_index<1>, std::move(error)) {
-    detail::require(!std::get<1>(state_).ok(), "Result made from an OK status without a value");
+  Result(T&& value) : has_value_(true) { std::construct_at(&value_, std::move(value)); }
+  Result(const T& value)
+    requires std::copy_constructible<T>
+      : has_value_(true) {
+    std::construct_at(&value_, value);
   }
+  // A failure; `error` must not be OK (asserted).
+  Result(Status error) : has_value_(false) {
+    detail::require(!error.ok(), "Result made from an OK status without a value");
+    std::construct_at(&error_, std::move(error));
+  }
+  Result(Result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) : has_value_(other.has_value_) {
+    construct(std::move(other));
+  }
+  Result(const Result& other)
+    requires std::copy_constructible<T>
+      : has_value_(other.has_value_) {
+    construct(other);
+  }
+  Result& operator=(Result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    if (this == &other) return *this;
+    destroy();
+    has_value_ = other.has_value_;
+    construct(std::move(other));
+    return *this;
+  }
+  Result& operator=(const Result& other)
+    requires std::copy_constructible<T>
+  {
+    return *this = Result(other);
+  }
+  ~Result() { destroy(); }
 
-  bool has_value() const { return state_.index() == 0; }
-  explicit operator bool() const { return has_value(); }
+  bool has_value() const { return has_value_; }
+  explicit operator bool() const { return has_value_; }
 
   // The value; asserted to be there.
-  T& value() & { return checked(), *std::get_if<0>(&state_); }
-  const T& value() const& { return checked(), *std::get_if<0>(&state_); }
-  T&& value() && { return checked(), std::move(*std::get_if<0>(&state_)); }
+  T& value() & { return checked(), value_; }
+  const T& value() const& { return checked(), value_; }
+  T&& value() && { return checked(), std::move(value_); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -59,11 +87,11 @@ class [[nodiscard]] Result {
   // The failure; asserted to be one.
   const Status& error() const& {
     detail::require(!has_value(), "error() of a Result that holds a value");
-    return *std::get_if<1>(&state_);
+    return error_;
   }
   Status&& error() && {
     detail::require(!has_value(), "error() of a Result that holds a value");
-    return std::move(*std::get_if<1>(&state_));
+    return std::move(error_);
   }
   // The failure, or OK.
   Status status() const { return has_value() ? Status() : error(); }
@@ -88,7 +116,26 @@ class [[nodiscard]] Result {
       std::abort();
     }
   }
-  std::variant<T, Status> state_;
+  template <class Other>
+  void construct(Other&& other) {
+    if (has_value_)
+      std::construct_at(&value_, std::forward<Other>(other).value_);
+    else
+      std::construct_at(&error_, std::forward<Other>(other).error_);
+  }
+  void destroy() {
+    if (has_value_)
+      std::destroy_at(&value_);
+    else
+      std::destroy_at(&error_);
+  }
+
+  // Not a std::variant, whose moves call through tables.
+  bool has_value_;
+  union {
+    T value_;
+    Status error_;
+  };
 };
 
 }  // namespace minigrpc

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,27 +52,45 @@ class [[nodiscard]] Status {
   Status() = default;  // OK
   Status(StatusCode code, std::string message, std::string details = {},
          StatusOrigin origin = StatusOrigin::kLocal)
-      : code_(code), origin_(origin), message_(std::move(message)), details_(std::move(details)) {}
+      : code_(code), origin_(origin) {
+    if (!message.empty() || !details.empty())
+      words_ = std::make_unique<Words>(Words{std::move(message), std::move(details)});
+  }
+  Status(Status&&) noexcept = default;
+  Status& operator=(Status&&) noexcept = default;
+  Status(const Status& other) : code_(other.code_), origin_(other.origin_), words_(other.copy_of_words()) {}
+  Status& operator=(const Status& other) { return *this = Status(other); }
+  ~Status() = default;
 
   bool ok() const { return code_ == StatusCode::kOk; }
   StatusCode code() const { return code_; }
   // For people; a peer's message is passed on unchanged.
-  const std::string& message() const { return message_; }
+  const std::string& message() const { return words_ ? words_->message : no_words(); }
   // A serialized google.rpc.Status (grpc-status-details-bin), or empty.
-  const std::string& details() const { return details_; }
+  const std::string& details() const { return words_ ? words_->details : no_words(); }
   StatusOrigin origin() const { return origin_; }
   void set_origin(StatusOrigin origin) { origin_ = origin; }
 
   // "NOT_FOUND: no such product"; "OK" for success.
   std::string to_string() const;
 
-  friend bool operator==(const Status&, const Status&) = default;
+  friend bool operator==(const Status& a, const Status& b) {
+    return a.code_ == b.code_ && a.origin_ == b.origin_ && a.message() == b.message() &&
+           a.details() == b.details();
+  }
 
  private:
+  // Apart, since most statuses are OK and are handed on several times in a call.
+  struct Words {
+    std::string message;
+    std::string details;
+  };
+  static const std::string& no_words();
+  std::unique_ptr<Words> copy_of_words() const { return words_ ? std::make_unique<Words>(*words_) : nullptr; }
+
   StatusCode code_ = StatusCode::kOk;
   StatusOrigin origin_ = StatusOrigin::kLocal;
-  std::string message_;
-  std::string details_;
+  std::unique_ptr<Words> words_;
 };
 
 }  // namespace minigrpc

@@ -25,9 +25,14 @@ StatusCode status_code_from_number(std::uint32_t number) {
   return number < kNames.size() ? static_cast<StatusCode>(number) : StatusCode::kUnknown;
 }
 
+const std::string& Status::no_words() {
+  static const std::string none;
+  return none;
+}
+
 std::string Status::to_string() const {
   std::string text(status_code_name(code_));
-  if (!message_.empty()) text.append(": ").append(message_);
+  if (!message().empty()) text.append(": ").append(message());
   return text;
 }
 

@@ -18,8 +18,8 @@ Status HeaderList::add_metadata(const Metadata& metadata) {
     if (wire::is_reserved_metadata_name(entry.name))
       return Status(StatusCode::kInternal, "metadata name '" + entry.name + "' is reserved");
     if (wire::is_binary_metadata_name(entry.name)) {
-      encoded_.push_back(wire::base64_encode(entry.value));
-      add({entry.name, encoded_.back()});
+      encoded_.push_front(wire::base64_encode(entry.value));
+      add({entry.name, encoded_.front()});
       continue;
     }
     if (!wire::is_legal_metadata_value(entry.value))

@@ -6,7 +6,7 @@
 #include <minigrpc/metadata.h>
 #include <minigrpc/status.h>
 
-#include <deque>
+#include <forward_list>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,7 +42,7 @@ class HeaderList {
   HeaderView inline_[kInlineCount];
   std::size_t count_ = 0;
   std::vector<HeaderView> overflow_;
-  std::deque<std::string> encoded_;
+  std::forward_list<std::string> encoded_;
 };
 
 // Adds a received field to `metadata`; false for a "-bin" value that is not base64. Transport headers are skipped.

@@ -79,7 +79,7 @@ TEST(Allocations, AMessageKeptNeedsOne) {
   const Allocations allocations;
   const Result<std::optional<Message>> message = reader.next(input);
   EXPECT_EQ(allocations.count(), 1u);
-  EXPECT_LE(allocations.size(), 128u);  // blocks come in steps of 64 bytes
+  EXPECT_LE(allocations.size(), 128u);  // blocks come in steps of 16 bytes
   EXPECT_EQ((*message)->bytes.size(), 100u);
 }
 

@@ -10,7 +10,6 @@
 #include <minigrpc/method.h>
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -21,7 +20,7 @@ class ServerContext {
   explicit ServerContext(Executor& executor) : task_context_(executor) { task_context_.set_values(values_); }
 
   // The client's custom metadata.
-  const Metadata& metadata() const { return metadata_; }
+  const Metadata& metadata() const { return *metadata_; }
   // "/ProdService/GetProdStock".
   std::string_view method() const { return method_; }
   MethodKind kind() const { return kind_; }
@@ -70,13 +69,13 @@ class ServerContext {
 
  protected:
   TaskContext task_context_;
-  Metadata metadata_;
+  const Metadata* metadata_ = nullptr;  // there before any handler
   Metadata headers_;
   Metadata trailers_;
   std::string_view method_;
   std::string_view peer_;
   const PeerIdentity* peer_identity_ = nullptr;
-  std::string authority_;
+  std::string_view authority_;
   Compression compression_ = Compression::kIdentity;
   MethodKind kind_ = MethodKind::kUnary;
   bool request_compressed_ = false;

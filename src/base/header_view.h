@@ -5,12 +5,17 @@
 
 #include <string_view>
 
+#include "base/header_name.h"
+
 namespace minigrpc {
 
 struct HeaderView {
   std::string_view name;
   std::string_view value;
-  friend bool operator==(const HeaderView&, const HeaderView&) = default;
+  HeaderName known = HeaderName::kOther;  // what `name` is: only of a field that a server received
+  friend bool operator==(const HeaderView& a, const HeaderView& b) {
+    return a.name == b.name && a.value == b.value;
+  }
 };
 
 }  // namespace minigrpc

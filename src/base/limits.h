@@ -25,13 +25,19 @@ inline constexpr std::size_t kGoawayDebugDataMax = 256;
 // long tokens still fit.
 inline constexpr std::uint32_t kHeaderListSizeMax = 64u << 10;
 
+// Fields of a header block that a connection remembers for the next, and how large one may be: memory of many
+// idle connections.
+inline constexpr std::size_t kFieldsRememberedMax = 16;
+inline constexpr std::size_t kFieldRememberedSizeMax = 256;
+
+// Bytes of a request's headers that a connection keeps to know them again in the next: the same.
+inline constexpr std::size_t kRepeatedHeadersSizeMax = 1u << 10;
+
 // Streams that a connection remembers to have reset: memory, where a client has all its streams reset.
 inline constexpr std::size_t kResetStreamsMax = 64;
 
 // Bytes gathered for one write to a socket; more stays queued in its streams, where flow control sees it.
 inline constexpr std::size_t kOutputSizeMax = 256u << 10;
-// Capacity that an idle connection's output keeps: memory of many idle connections.
-inline constexpr std::size_t kIdleOutputCapacityMax = 4u << 10;
 
 // Bytes that wait in one stream before its writer waits too: memory of a slow peer.
 inline constexpr std::size_t kStreamQueuedSizeMax = 64u << 10;

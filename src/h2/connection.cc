@@ -23,15 +23,37 @@ std::uint8_t* bytes_of(std::string_view text) {
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
 }
 
-using NameValues = std::vector<nghttp2_nv>;
-const NameValues& name_values(std::span<const HeaderView> headers) {
-  static thread_local NameValues converted;
-  converted.clear();
-  for (const HeaderView& header : headers)
-    converted.push_back({bytes_of(header.name), bytes_of(header.value), header.name.size(), header.value.size(),
-                         NGHTTP2_NV_FLAG_NONE});
-  return converted;
-}
+// A header list as nghttp2 takes it.
+class NameValues {
+ public:
+  NameValues(std::size_t count, Lifetime lifetime)
+      : flags_(lifetime == Lifetime::kStatic ? NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
+                                             : NGHTTP2_NV_FLAG_NONE) {
+    if (count <= kInlineCount) return;
+    more_.resize(count);
+    data_ = more_.data();
+  }
+  NameValues(std::span<const HeaderView> headers, Lifetime lifetime) : NameValues(headers.size(), lifetime) {
+    for (const HeaderView& header : headers) add(header);
+  }
+  NameValues(const NameValues&) = delete;
+  NameValues& operator=(const NameValues&) = delete;
+  // At most `count` times.
+  void add(const HeaderView& header) {
+    data_[size_++] = {bytes_of(header.name), bytes_of(header.value), header.name.size(), header.value.size(),
+                      flags_};
+  }
+  const nghttp2_nv* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  static constexpr std::size_t kInlineCount = 16;
+  const std::uint8_t flags_;
+  std::size_t size_ = 0;
+  nghttp2_nv few_[kInlineCount];
+  std::vector<nghttp2_nv> more_;
+  nghttp2_nv* data_ = few_;
+};
 
 // nghttp2 allocates several small objects for every stream. They come from the thread's blocks, each behind its size.
 struct alignas(std::max_align_t) BlockHeader {
@@ -76,28 +98,16 @@ void StoredHeaders::assign(std::span<const HeaderView> headers) {
   }
 }
 
-void StoredHeaders::view(std::vector<HeaderView>& out) const {
-  out.clear();
+template <class Visit>
+void StoredHeaders::for_each(Visit visit) const {
   std::string_view rest = bytes_;
   for (const auto& [name_size, value_size] : lengths_) {
-    out.push_back({rest.substr(0, name_size), rest.substr(name_size, value_size)});
+    visit(HeaderView{rest.substr(0, name_size), rest.substr(name_size, value_size)});
     rest.remove_prefix(name_size + value_size);
   }
 }
 
 // ---- Stream ----
-
-void Stream::reset() {
-  user = nullptr;
-  id_ = 0;
-  request_sent_ = answered_ = deferred_ = end_queued_ = body_open_ = refused_ = wants_writable_ = request_begun_ = false;
-  body_left_ = -1;
-  header_size_ = 0;
-  queued_size_ = 0;
-  queue_.clear();
-  queue_begin_ = 0;
-  trailers_.clear();
-}
 
 void Stream::copy_out(std::size_t size, std::vector<std::byte>& out) {
   queued_size_ -= size;
@@ -127,60 +137,62 @@ struct Callbacks {
       stream->id_ = frame->hd.stream_id;
       connection.last_received_id_ = stream->id_;
       nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
+      connection.recent_ = stream;
     }
-    if (Stream* stream = stream_of(session, frame->hd.stream_id)) connection.begin_headers(*stream);
+    connection.block_memory_ =
+        frame->headers.cat == NGHTTP2_HCAT_HEADERS ? &connection.trailer_fields_ : &connection.first_fields_;
+    connection.block_stream_ = connection.stream_of(frame->hd.stream_id);
+    if (connection.block_stream_ != nullptr) connection.begin_block();
     return 0;
   }
 
-  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
-    const bool empty = head->type == NGHTTP2_DATA && head->length == 0 && (head->flags & NGHTTP2_FLAG_END_STREAM) == 0;
-    const bool settings = head->type == NGHTTP2_SETTINGS && (head->flags & NGHTTP2_FLAG_ACK) == 0;
-    if (empty || settings || head->type == NGHTTP2_PRIORITY) ++self(user).barren_frames_;
-    return 0;
-  }
-
-  static Stream* stream_of(nghttp2_session* session, std::int32_t id) {
-    return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
-  }
-
-  static int on_header(nghttp2_session* session, const nghttp2_frame* frame, nghttp2_rcbuf* name,
-                       nghttp2_rcbuf* value, std::uint8_t, void* user) {
+  static int on_header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf* name, nghttp2_rcbuf* value,
+                       std::uint8_t, void* user) {
     Connection& connection = self(user);
-    Stream* stream = stream_of(session, frame->hd.stream_id);
+    Stream* stream = connection.block_stream_;
     if (stream == nullptr || stream->refused_) return 0;
-    const HeaderView header{view_of(name), view_of(value)};
-    stream->header_size_ += static_cast<std::uint32_t>(header.name.size() + header.value.size() + 32);
-    if (stream->header_size_ > connection.header_list_size_max_) {
+    std::vector<HeaderView>& fields = connection.turn().fields;
+    const std::size_t position = fields.size() - connection.block_begin_;
+    const ReceivedField* field = connection.block_memory_->find(position, name, value);
+    ReceivedField other;
+    if (field == nullptr) {
+      other = connection.look_at(name, value);
+      field = &other;
+    }
+    connection.block_size_ += static_cast<std::uint32_t>(field->size());
+    if (connection.block_size_ > connection.header_list_size_max_) {
       connection.refuse(*stream, ErrorCode::kEnhanceYourCalm);
       return 0;
     }
-    nghttp2_rcbuf_incref(name);
-    nghttp2_rcbuf_incref(value);
-    connection.held_.push_back(name);
-    connection.held_.push_back(value);
-    connection.fields_.push_back(header);
+    // Written where it stays: a copy costs more than all the rest here.
+    HeaderView& view = fields.emplace_back();
+    view.name = {field->name_text, field->name_size};
+    view.value = {field->value_text, field->value_size};
+    view.known = field->known;
+    if (connection.role_ == Role::kServer) connection.block_rules_.add(view, field->legal);
     return 0;
   }
 
-  static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+  static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Connection& connection = self(user);
     const bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS: {
-        Stream* stream = stream_of(session, frame->hd.stream_id);
+        Stream* stream = std::exchange(connection.block_stream_, nullptr);
+        if (stream != nullptr && end_stream) stream->peer_ended_ = true;
         if (stream == nullptr || stream->refused_ || !connection.accept_block(*stream, end_stream)) break;
-        connection.add_event(
-            {.kind = EventKind::kHeaders,
-             .end_stream = end_stream,
-             .stream = stream,
-             .headers_begin = static_cast<std::uint32_t>(connection.block_begin_),
-             .headers_count = static_cast<std::uint32_t>(connection.fields_.size() - connection.block_begin_)});
-        connection.block_begin_ = connection.fields_.size();
-        connection.block_held_begin_ = connection.held_.size();
+        connection.add_event({.kind = EventKind::kHeaders,
+                              .end_stream = end_stream,
+                              .stream = stream,
+                              .headers_begin = static_cast<std::uint32_t>(connection.block_begin_),
+                              .headers_count = static_cast<std::uint32_t>(connection.turn().fields.size() -
+                                                                          connection.block_begin_)});
+        connection.block_begin_ = connection.turn().fields.size();
+        connection.block_held_begin_ = connection.turn().held.size();
         break;
       }
       case NGHTTP2_DATA:
-        if (end_stream) end_of_data(connection, stream_of(session, frame->hd.stream_id));
+        if (end_stream) end_of_data(connection, connection.stream_of(frame->hd.stream_id));
         break;
       case NGHTTP2_GOAWAY:
         connection.goaway_debug_data_.assign(
@@ -209,9 +221,10 @@ struct Callbacks {
   }
 
   static void end_of_data(Connection& connection, Stream* stream) {
+    if (stream != nullptr) stream->peer_ended_ = true;
     if (stream == nullptr || stream->refused_ || !connection.accept_data(*stream, 0, true)) return;
-    if (!connection.events_.empty()) {
-      Event& last = connection.events_.back();
+    if (std::vector<Event>& events = connection.turn().events; !events.empty()) {
+      Event& last = events.back();
       if (last.kind == EventKind::kData && last.stream == stream) {
         last.end_stream = true;
         return;
@@ -224,7 +237,7 @@ struct Callbacks {
                      std::size_t size, void* user) {
     Connection& connection = self(user);
     nghttp2_session_consume_connection(session, size);
-    Stream* stream = stream_of(session, stream_id);
+    Stream* stream = connection.stream_of(stream_id);
     if (stream == nullptr || stream->refused_ || !connection.accept_data(*stream, size, false)) return 0;
     connection.add_event({.kind = EventKind::kData,
                           .stream = stream,
@@ -232,34 +245,39 @@ struct Callbacks {
     return 0;
   }
 
-  static int on_stream_close(nghttp2_session* session, std::int32_t stream_id, std::uint32_t error_code, void* user) {
+  static int on_stream_close(nghttp2_session*, std::int32_t stream_id, std::uint32_t error_code, void* user) {
     Connection& connection = self(user);
-    Stream* stream = stream_of(session, stream_id);
+    Stream* stream = connection.stream_of(stream_id);
     if (stream == nullptr) return 0;
+    connection.recent_ = nullptr;
+    if (connection.block_stream_ == stream) connection.block_stream_ = nullptr;
+    stream->closed_ = true;
     connection.add_event({.kind = EventKind::kClosed, .stream = stream, .error_code = error_code});
     --connection.stream_count_;
     return 0;
   }
 
   static int on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Connection& connection = self(user);
     const std::int32_t id = frame->hd.stream_id;
-    const bool server = self(user).role_ == Role::kServer;
-    if (server && frame->hd.type == NGHTTP2_RST_STREAM) self(user).reset_streams_.add(id);
+    const bool server = connection.role_ == Role::kServer;
+    if (server && frame->hd.type == NGHTTP2_RST_STREAM) connection.reset_streams_.add(id);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-    self(user).content_sent_ = true;
+    connection.content_sent_ = true;
     if (!server) {
       if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-      if (Stream* stream = stream_of(session, id)) stream->request_sent_ = true;
+      if (Stream* stream = connection.stream_of(id)) stream->request_sent_ = true;
       return 0;
     }
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     // A complete response before the request's end asks the client to stop sending (RFC 9113, 8.1).
-    const bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (end_stream && nghttp2_session_get_stream_remote_close(session, id) == 0)
+    const Stream* stream = connection.stream_of(id);
+    if (stream != nullptr && !stream->peer_ended_)
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
     return 0;
   }
 
-  static ssize_t read_body(nghttp2_session* session, std::int32_t stream_id, std::uint8_t*, std::size_t length,
+  static ssize_t read_body(nghttp2_session* session, std::int32_t, std::uint8_t*, std::size_t length,
                            std::uint32_t* flags, nghttp2_data_source* source, void*) {
     auto& stream = *static_cast<Stream*>(source->ptr);
     if (stream.queued_size_ == 0 && !stream.end_queued_) {
@@ -270,16 +288,22 @@ struct Callbacks {
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (size == stream.queued_size_ && stream.end_queued_) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (!stream.trailers_.empty()) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        static thread_local std::vector<HeaderView> trailers;
-        stream.trailers_.view(trailers);
-        const NameValues& converted = name_values(trailers);
-        if (nghttp2_submit_trailer(session, stream_id, converted.data(), converted.size()) != 0)
-          return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-      }
+      if (!submit_trailers(session, stream, flags)) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     return static_cast<ssize_t>(size);
+  }
+
+  static bool submit_trailers(nghttp2_session* session, const Stream& stream, std::uint32_t* flags) {
+    const bool stored = !stream.trailers_.empty();
+    if (!stored && stream.static_trailers_.empty()) return true;
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    const auto submit = [&](const NameValues& trailers) {
+      return nghttp2_submit_trailer(session, stream.id_, trailers.data(), trailers.size()) == 0;
+    };
+    if (!stored) return submit(NameValues(stream.static_trailers_, Lifetime::kStatic));
+    NameValues trailers(stream.trailers_.count(), Lifetime::kBorrowed);
+    stream.trailers_.for_each([&trailers](const HeaderView& header) { trailers.add(header); });
+    return submit(trailers);
   }
 
   static int send_body(nghttp2_session*, nghttp2_frame*, const std::uint8_t* frame_header, std::size_t length,
@@ -287,13 +311,14 @@ struct Callbacks {
     Connection& connection = self(user);
     auto& stream = *static_cast<Stream*>(source->ptr);
     // nghttp2 goes from one frame with a body to the next without coming back to output().
-    if (connection.output_.size() - connection.output_begin_ >= limits::kOutputSizeMax) {
+    std::vector<std::byte>& output = connection.turn().output;
+    if (output.size() - connection.output_begin_ >= limits::kOutputSizeMax) {
       connection.output_full_ = true;
       return NGHTTP2_ERR_WOULDBLOCK;
     }
     const auto* header = reinterpret_cast<const std::byte*>(frame_header);
-    connection.output_.insert(connection.output_.end(), header, header + 9);
-    stream.copy_out(length, connection.output_);
+    output.insert(output.end(), header, header + 9);
+    stream.copy_out(length, output);
     connection.queued_size_ -= length;
     if (stream.wants_writable_ && stream.queued_size_ <= limits::kStreamQueuedSizeMax) {
       stream.wants_writable_ = false;
@@ -305,7 +330,6 @@ struct Callbacks {
   static nghttp2_session_callbacks* make() {
     nghttp2_session_callbacks* callbacks = nullptr;
     must(nghttp2_session_callbacks_new(&callbacks), "out of memory");
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
@@ -356,29 +380,73 @@ Connection::Connection(Role role, const Settings& settings)
 
 Connection::~Connection() {
   nghttp2_session_del(session_);
-  release_taken();
-  for (void* buffer : held_) nghttp2_rcbuf_decref(static_cast<nghttp2_rcbuf*>(buffer));
+  if (turn_) {
+    for (nghttp2_rcbuf* buffer : turn_->taken_held) nghttp2_rcbuf_decref(buffer);
+    for (nghttp2_rcbuf* buffer : turn_->held) nghttp2_rcbuf_decref(buffer);
+  }
+  while (streams_ != nullptr) delete_stream(streams_);
+  for (const FieldMemory* memory : {&first_fields_, &trailer_fields_}) {
+    for (const ReceivedField& field : memory->fields()) {
+      if (field.name == nullptr) continue;
+      nghttp2_rcbuf_decref(field.name);
+      nghttp2_rcbuf_decref(field.value);
+    }
+  }
+}
+
+Stream* Connection::stream_of(std::int32_t id) {
+  if (recent_ != nullptr && recent_->id_ == id) return recent_;
+  auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, id));
+  if (stream != nullptr) recent_ = stream;
+  return stream;
 }
 
 Stream* Connection::new_stream() {
   ++stream_count_;
-  if (free_.empty()) {
-    streams_.push_back(std::make_unique<Stream>());
-    return streams_.back().get();
-  }
-  Stream* stream = free_.back();
-  free_.pop_back();
+  auto* stream = new Stream;
+  stream->next_ = streams_;
+  if (streams_ != nullptr) streams_->previous_ = stream;
+  streams_ = stream;
   return stream;
 }
 
+void Connection::delete_stream(Stream* stream) {
+  (stream->previous_ != nullptr ? stream->previous_->next_ : streams_) = stream->next_;
+  if (stream->next_ != nullptr) stream->next_->previous_ = stream->previous_;
+  delete stream;
+}
+
 // Fields of a block that was given up (its stream is over the limit) are dropped with the next block's begin.
-void Connection::begin_headers(Stream& stream) {
-  stream.header_size_ = 0;
-  while (held_.size() > block_held_begin_) {
-    nghttp2_rcbuf_decref(static_cast<nghttp2_rcbuf*>(held_.back()));
-    held_.pop_back();
+void Connection::begin_block() {
+  block_size_ = 0;
+  block_rules_.begin();
+  turn().fields.resize(block_begin_);
+  block_held_begin_ = turn().held.size();
+}
+
+// A field that is not the one remembered at its position. Its bytes stay until what was received with it is
+// released.
+ReceivedField Connection::look_at(nghttp2_rcbuf* name, nghttp2_rcbuf* value) {
+  HeaderView view{view_of(name), view_of(value)};
+  ReceivedField field{.name = name,
+                      .value = value,
+                      .name_text = view.name.data(),
+                      .value_text = view.value.data(),
+                      .name_size = static_cast<std::uint32_t>(view.name.size()),
+                      .value_size = static_cast<std::uint32_t>(view.value.size())};
+  if (role_ == Role::kServer) {
+    view.known = field.known = header_name(view.name);
+    field.legal = is_legal_field(view);
   }
-  fields_.resize(block_begin_);
+  nghttp2_rcbuf_incref(name);
+  nghttp2_rcbuf_incref(value);
+  const std::size_t position = turn().fields.size() - block_begin_;
+  const ReceivedField released =
+      FieldMemory::takes(position, field) ? block_memory_->remember(position, field) : field;
+  if (released.name == nullptr) return field;
+  turn().held.push_back(released.name);
+  turn().held.push_back(released.value);
+  return field;
 }
 
 void Connection::refuse(Stream& stream, ErrorCode code) {
@@ -389,10 +457,10 @@ void Connection::refuse(Stream& stream, ErrorCode code) {
 // A client's connection has nghttp2 check what servers send.
 bool Connection::accept_block(Stream& stream, bool end_stream) {
   if (role_ == Role::kClient) return true;
-  const auto block = std::span<const HeaderView>(fields_).subspan(block_begin_);
   if (std::exchange(stream.request_begun_, true)) {
-    if (end_stream && is_legal_trailers(block) && accept_data(stream, 0, true)) return true;
-  } else if (const auto promised = promised_length(block); promised && is_legal_request(block)) {
+    if (end_stream && block_rules_.is_legal_trailers() && accept_data(stream, 0, true)) return true;
+  } else if (const auto promised = block_rules_.promised_length();
+             promised && block_rules_.is_legal_request()) {
     stream.body_left_ = *promised;
     if (!end_stream || *promised <= 0) return true;
   }
@@ -409,17 +477,23 @@ bool Connection::accept_data(Stream& stream, std::size_t size, bool end_stream) 
   return false;
 }
 
-// A frame on a stream that is over, or that was passed over: nghttp2 says nothing of it, since it forgets such streams.
-void Connection::check_frame(std::uint8_t type, std::int32_t id) {
+// nghttp2 says nothing of a frame on a stream that is over, or that was passed over, since it forgets such
+// streams.
+void Connection::check_frame(const FrameHeaders::Header& frame) {
+  const bool empty =
+      frame.type == NGHTTP2_DATA && frame.length == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) == 0;
+  const bool settings = frame.type == NGHTTP2_SETTINGS && (frame.flags & NGHTTP2_FLAG_ACK) == 0;
+  if (empty || settings || frame.type == NGHTTP2_PRIORITY) ++barren_frames_;
+  const std::int32_t id = frame.stream_id;
   if (id == 0 || id > settled_id_ || nghttp2_session_find_stream(session_, id) != nullptr) return;
-  if (type == NGHTTP2_RST_STREAM) reset_streams_.remove(id);
-  const bool matters = type == NGHTTP2_DATA || type == NGHTTP2_HEADERS;
+  if (frame.type == NGHTTP2_RST_STREAM) reset_streams_.remove(id);
+  const bool matters = frame.type == NGHTTP2_DATA || frame.type == NGHTTP2_HEADERS;
   if (matters && !reset_streams_.may_have(id)) nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
 }
 
 std::optional<Error> Connection::receive(std::span<const std::byte> bytes) {
   if (role_ == Role::kServer)
-    frame_headers_.feed(bytes, [this](std::uint8_t type, std::int32_t id) { check_frame(type, id); });
+    frame_headers_.feed(bytes, [this](const FrameHeaders::Header& frame) { check_frame(frame); });
   const ssize_t used =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (used >= 0) return std::nullopt;
@@ -430,48 +504,58 @@ std::optional<Error> Connection::receive(std::span<const std::byte> bytes) {
 }
 
 void Connection::release_taken() {
-  for (void* buffer : taken_held_) nghttp2_rcbuf_decref(static_cast<nghttp2_rcbuf*>(buffer));
-  taken_held_.clear();
-  taken_fields_.clear();
-  for (const Event& event : taken_) {
+  if (!turn_) return;
+  for (nghttp2_rcbuf* buffer : turn_->taken_held) nghttp2_rcbuf_decref(buffer);
+  turn_->taken_held.clear();
+  turn_->taken_fields.clear();
+  for (const Event& event : turn_->taken) {
     if (event.kind != EventKind::kClosed) continue;
     queued_size_ -= event.stream->queued_size_;
-    event.stream->reset();
-    free_.push_back(event.stream);
+    delete_stream(event.stream);
   }
-  taken_.clear();
+  turn_->taken.clear();
 }
 
 std::span<const Event> Connection::take_events() {
   release_taken();
-  if (events_.empty()) return {};
-  taken_.swap(events_);
+  if (!turn_ || turn_->events.empty()) return {};
+  Turn& turn = *turn_;
+  turn.taken.swap(turn.events);
   // The block under way, if any, moves to the front of the next lot.
   const auto begun = static_cast<std::ptrdiff_t>(block_begin_);
   const auto begun_held = static_cast<std::ptrdiff_t>(block_held_begin_);
-  taken_fields_.swap(fields_);
-  taken_held_.swap(held_);
-  fields_.assign(taken_fields_.begin() + begun, taken_fields_.end());
-  held_.assign(taken_held_.begin() + begun_held, taken_held_.end());
-  taken_fields_.resize(block_begin_);
-  taken_held_.resize(block_held_begin_);
+  turn.taken_fields.swap(turn.fields);
+  turn.taken_held.swap(turn.held);
+  turn.fields.assign(turn.taken_fields.begin() + begun, turn.taken_fields.end());
+  turn.held.assign(turn.taken_held.begin() + begun_held, turn.taken_held.end());
+  turn.taken_fields.resize(block_begin_);
+  turn.taken_held.resize(block_held_begin_);
   block_begin_ = block_held_begin_ = 0;
-  return taken_;
+  return turn.taken;
 }
 
 std::span<const HeaderView> Connection::headers(const Event& event) const {
-  return std::span(taken_fields_).subspan(event.headers_begin, event.headers_count);
+  return std::span(turn_->taken_fields).subspan(event.headers_begin, event.headers_count);
+}
+
+void Connection::begin_turn(SpareTurn& spare) {
+  if (!turn_) turn_ = std::move(spare.turn);
+}
+
+void Connection::end_turn(SpareTurn& spare) {
+  release_taken();
+  if (turn_ && turn_->is_empty()) spare.turn = std::move(turn_);
 }
 
 Stream* Connection::submit_request(std::span<const HeaderView> headers, bool end_stream, void* user) {
   Stream* stream = new_stream();
-  const NameValues& converted = name_values(headers);
+  const NameValues converted(headers, Lifetime::kBorrowed);
   nghttp2_data_provider body{.source = {.ptr = stream}, .read_callback = Callbacks::read_body};
   const std::int32_t id = nghttp2_submit_request(session_, nullptr, converted.data(), converted.size(),
                                                  end_stream ? nullptr : &body, stream);
   if (id < 0) {
     --stream_count_;
-    free_.push_back(stream);
+    delete_stream(stream);
     return nullptr;
   }
   stream->id_ = id;
@@ -480,8 +564,9 @@ Stream* Connection::submit_request(std::span<const HeaderView> headers, bool end
   return stream;
 }
 
-void Connection::submit_response(Stream& stream, std::span<const HeaderView> headers, bool end_stream) {
-  const NameValues& converted = name_values(headers);
+void Connection::submit_response(Stream& stream, std::span<const HeaderView> headers, bool end_stream,
+                                 Lifetime lifetime) {
+  const NameValues converted(headers, lifetime);
   nghttp2_data_provider body{.source = {.ptr = &stream}, .read_callback = Callbacks::read_body};
   stream.body_open_ = !end_stream;
   stream.answered_ = true;
@@ -508,12 +593,16 @@ void Connection::end(Stream& stream) {
   resume(stream);
 }
 
-void Connection::end_with_trailers(Stream& stream, std::span<const HeaderView> trailers) {
-  stream.trailers_.assign(trailers);
+void Connection::end_with_trailers(Stream& stream, std::span<const HeaderView> trailers, Lifetime lifetime) {
+  if (lifetime == Lifetime::kStatic)
+    stream.static_trailers_ = trailers;
+  else
+    stream.trailers_.assign(trailers);
   end(stream);
 }
 
 void Connection::reset(Stream& stream, ErrorCode code) {
+  if (stream.closed_) return;
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id_, static_cast<std::uint32_t>(code));
 }
 
@@ -544,8 +633,14 @@ void Connection::grow_windows(std::uint32_t stream_window_size, std::uint32_t co
 }
 
 std::span<const std::byte> Connection::output() {
+  std::vector<std::byte>& output = turn().output;
+  // What a slow peer leaves behind must not make it grow for ever.
+  if (output_begin_ >= limits::kOutputSizeMax) {
+    output.erase(output.begin(), output.begin() + static_cast<std::ptrdiff_t>(output_begin_));
+    output_begin_ = 0;
+  }
   output_full_ = false;
-  while (!output_full_ && output_.size() - output_begin_ < limits::kOutputSizeMax) {
+  while (!output_full_ && output.size() - output_begin_ < limits::kOutputSizeMax) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
     if (size < 0) {
@@ -557,21 +652,20 @@ std::span<const std::byte> Connection::output() {
       break;
     }
     const auto* begin = reinterpret_cast<const std::byte*>(bytes);
-    output_.insert(output_.end(), begin, begin + size);
+    output.insert(output.end(), begin, begin + size);
   }
-  return std::span(output_).subspan(output_begin_);
+  return std::span(output).subspan(output_begin_);
 }
 
 void Connection::consume_output(std::size_t size) {
   output_begin_ += size;
-  if (output_begin_ < output_.size()) return;
-  output_.clear();
+  if (!turn_ || output_begin_ < turn_->output.size()) return;
+  turn_->output.clear();
   output_begin_ = 0;
-  if (output_.capacity() > limits::kIdleOutputCapacityMax && stream_count_ == 0) output_.shrink_to_fit();
 }
 
 bool Connection::alive() const {
-  return output_begin_ < output_.size() || nghttp2_session_want_read(session_) != 0 ||
+  return (turn_ && output_begin_ < turn_->output.size()) || nghttp2_session_want_read(session_) != 0 ||
          nghttp2_session_want_write(session_) != 0;
 }
 

@@ -17,8 +17,12 @@
 #include <vector>
 
 #include "base/header_view.h"
+#include "h2/event.h"
+#include "h2/field_memory.h"
 #include "h2/frame_headers.h"
+#include "h2/http_rules.h"
 #include "h2/reset_streams.h"
+#include "h2/turn.h"
 
 struct nghttp2_session;
 
@@ -57,21 +61,30 @@ struct Settings {
   std::uint32_t header_list_size_max;
 };
 
+// How long the names and values of a header list are there.
+enum class Lifetime : std::uint8_t {
+  kBorrowed,  // until the call returns
+  kStatic,    // as long as the program: they are not copied
+};
+
 // A header list to be sent later, in one allocation that is reused.
 class StoredHeaders {
  public:
   void assign(std::span<const HeaderView> headers);
   void clear() { bytes_.clear(), lengths_.clear(); }
   bool empty() const { return lengths_.empty(); }
-  // Borrowed until the next assign().
-  void view(std::vector<HeaderView>& out) const;
+  std::size_t count() const { return lengths_.size(); }
+  // Calls visit(header) for each, borrowed until the next assign().
+  template <class Visit>
+  void for_each(Visit visit) const;
 
  private:
   std::string bytes_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> lengths_;
 };
 
-// One stream, owned by its connection; valid until the events that carry its kClosed were replaced by the next ones.
+// One stream, owned by its connection; gone when the events that carry its kClosed are replaced by the next
+// ones.
 class Stream {
  public:
   std::int32_t id() const { return id_; }
@@ -84,10 +97,14 @@ class Stream {
 
   void* user = nullptr;  // the owner's; set it when the stream appears
 
+  static void* operator new(std::size_t size) { return detail::allocate_block(size); }
+  static void operator delete(void* stream, std::size_t size) noexcept {
+    detail::deallocate_block(stream, size);
+  }
+
  private:
   friend class Connection;
   friend struct Callbacks;
-  void reset();
   void copy_out(std::size_t size, std::vector<std::byte>& out);
 
   std::int32_t id_ = 0;
@@ -99,35 +116,16 @@ class Stream {
   bool refused_ = false;       // its header fields were too large or illegal; the rest of it is dropped
   bool wants_writable_ = false;
   bool request_begun_ = false; // its first header block is complete (server side)
-  std::uint32_t header_size_ = 0;
+  bool peer_ended_ = false;    // END_STREAM has arrived
+  bool closed_ = false;        // kClosed is on its way
   std::int64_t body_left_ = -1;  // of the content-length that was promised; -1: none was
+  Stream* next_ = nullptr;       // in its connection's list
+  Stream* previous_ = nullptr;
   std::size_t queued_size_ = 0;
-  std::vector<Buffer> queue_;  // from queue_begin_; keeps its capacity from stream to stream
+  std::vector<Buffer, detail::BlockAllocator<Buffer>> queue_;  // from queue_begin_
   std::size_t queue_begin_ = 0;
   StoredHeaders trailers_;
-};
-
-enum class EventKind : std::uint8_t {
-  kHeaders,   // stream, headers(event), end_stream: a request, a response, or trailers
-  kData,      // stream, data, end_stream
-  kWritable,  // stream: its queue has shrunk below the size asked for
-  kClosed,    // stream, error_code: both directions are over; nothing follows
-  kGoaway,    // last_stream_id, error_code
-  kSettings,  // the peer's SETTINGS have arrived
-  kPing,      // the peer's; it has been answered
-  kPingAck,   // ping_data
-};
-
-struct Event {
-  EventKind kind;
-  bool end_stream = false;
-  Stream* stream = nullptr;
-  std::uint32_t error_code = 0;
-  std::int32_t last_stream_id = 0;
-  std::uint32_t headers_begin = 0;
-  std::uint32_t headers_count = 0;
-  std::uint64_t ping_data = 0;
-  std::span<const std::byte> data{};  // borrowed from the bytes given to receive()
+  std::span<const HeaderView> static_trailers_;
 };
 
 class Connection {
@@ -149,12 +147,15 @@ class Connection {
   // connection takes no further stream (GOAWAY, or ids used up). With `end_stream` no body follows.
   Stream* submit_request(std::span<const HeaderView> headers, bool end_stream, void* user);
   // Server: the response headers; with `end_stream` they are all there is (Trailers-Only).
-  void submit_response(Stream& stream, std::span<const HeaderView> headers, bool end_stream);
+  void submit_response(Stream& stream, std::span<const HeaderView> headers, bool end_stream,
+                       Lifetime lifetime = Lifetime::kBorrowed);
   // Queues body bytes, as DATA frames as flow control allows.
   void send(Stream& stream, Buffer bytes);
   // Ends the body: END_STREAM on the last DATA frame, or trailers.
   void end(Stream& stream);
-  void end_with_trailers(Stream& stream, std::span<const HeaderView> trailers);
+  void end_with_trailers(Stream& stream, std::span<const HeaderView> trailers,
+                         Lifetime lifetime = Lifetime::kBorrowed);
+  // Nothing where both directions are over.
   void reset(Stream& stream, ErrorCode code);
   // Asks for one kWritable as soon as at most `limits::kStreamQueuedSizeMax` bytes are queued.
   void notify_writable(Stream& stream) { stream.wants_writable_ = true; }
@@ -181,6 +182,10 @@ class Connection {
   // consume_output(). May add events.
   std::span<const std::byte> output();
   void consume_output(std::size_t size);
+  // Optional, around receive() and what follows until consume_output(): takes the spare Turn, and gives one
+  // back where nothing is left in it. Ends what take_events() and output() lent.
+  void begin_turn(SpareTurn& spare);
+  void end_turn(SpareTurn& spare);
 
   // False once the connection has nothing more to do: close it.
   bool alive() const;
@@ -190,19 +195,26 @@ class Connection {
   // Every stream that has an owner: for the end of the connection.
   template <class F>
   void for_each_stream(F visit) {
-    for (const auto& stream : streams_)
+    for (Stream* stream = streams_; stream != nullptr; stream = stream->next_)
       if (stream->user != nullptr) visit(*stream);
   }
 
  private:
   friend struct Callbacks;
   Stream* new_stream();
-  void begin_headers(Stream& stream);
+  void delete_stream(Stream* stream);
+  void begin_block();
+  ReceivedField look_at(nghttp2_rcbuf* name, nghttp2_rcbuf* value);
   void refuse(Stream& stream, ErrorCode code);
   bool accept_block(Stream& stream, bool end_stream);
-  void check_frame(std::uint8_t type, std::int32_t id);
+  void check_frame(const FrameHeaders::Header& frame);
+  Stream* stream_of(std::int32_t id);
   bool accept_data(Stream& stream, std::size_t size, bool end_stream);
-  void add_event(Event event) { events_.push_back(event); }
+  void add_event(Event event) { turn().events.push_back(event); }
+  Turn& turn() {
+    if (!turn_) turn_ = std::make_unique<Turn>();
+    return *turn_;
+  }
   void release_taken();
   void resume(Stream& stream);
 
@@ -221,22 +233,21 @@ class Connection {
   ResetStreams reset_streams_;
   FrameHeaders frame_headers_{24};  // behind the client's preface (RFC 9113, 3.4)
 
-  std::vector<Event> events_;
-  std::vector<Event> taken_;
-  // Header fields of the events not yet taken, then (from block_begin_) of the block being received. Their bytes are
-  // nghttp2's, held by reference counts in `held_`.
-  std::vector<HeaderView> fields_;
-  std::vector<HeaderView> taken_fields_;
-  std::vector<void*> held_;
-  std::vector<void*> taken_held_;
+  std::unique_ptr<Turn> turn_;  // null: nothing is in it
+  // From where the block being received is in the turn's fields, and in what they hold.
   std::size_t block_begin_ = 0;
   std::size_t block_held_begin_ = 0;
+  Stream* block_stream_ = nullptr;  // whose block is being received
+  std::uint32_t block_size_ = 0;
+  FieldMemory* block_memory_ = nullptr;
+  BlockRules block_rules_;    // server
+  FieldMemory first_fields_;  // of requests or responses
+  FieldMemory trailer_fields_;
+  Stream* recent_ = nullptr;  // the one that was asked for last
 
-  std::vector<std::byte> output_;
   std::size_t output_begin_ = 0;
   bool output_full_ = false;  // and so nghttp2 was stopped in the middle
-  std::vector<std::unique_ptr<Stream>> streams_;  // all ever made; reused through free_
-  std::vector<Stream*> free_;
+  Stream* streams_ = nullptr;  // a list, each owned
 };
 
 }  // namespace minigrpc::h2

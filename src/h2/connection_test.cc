@@ -11,7 +11,11 @@
 namespace minigrpc::h2 {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsSupersetOf;
+using testing::Not;
 
 constexpr Settings kSettings{.concurrent_streams_max = 100,
                              .stream_window_size = limits::kStreamWindowSize,
@@ -112,6 +116,62 @@ TEST_P(ConnectionTest, ARequestAndItsAnswerWithTrailers) {
   EXPECT_EQ(client.body, "pong");
   EXPECT_EQ(server.log.back(), "closed 1 0");
   EXPECT_EQ(server.connection.stream_count(), 0u);
+}
+
+TEST_P(ConnectionTest, AResetOfAStreamThatIsOverIsNotSent) {
+  Stream& stream = request(true);
+  exchange();
+  respond(true);
+  const std::span<const std::byte> answer = server.connection.output();
+  EXPECT_FALSE(client.connection.receive(answer).has_value());
+  client.connection.reset(stream, ErrorCode::kCancel);
+  EXPECT_TRUE(client.connection.output().empty());
+}
+
+// What HPACK repeats is known again; what it does not is looked at anew.
+TEST_P(ConnectionTest, FieldsThatComeAgain) {
+  std::vector<std::string> expected;
+  const std::string large(300, 'l');  // too large to be remembered
+  for (const char* text : {"1", "1", "2", "1", "1"}) {
+    for (const std::string& last : {std::string("z"), large}) {
+      const HeaderView fields[] = {{":method", "POST"}, {":scheme", "http"}, {":path", "/x"},
+                                   {":authority", "a"}, {"x", text},         {"y", last},
+                                   {"z", "3"}};
+      ASSERT_NE(client.connection.submit_request(fields, true, this), nullptr);
+      const std::string id = std::to_string(expected.size() + 1);
+      expected.push_back("headers " + id + " :method=POST :scheme=http :path=/x :authority=a x=" + text +
+                         " y=" + last + " z=3");
+      expected.push_back("end " + id);
+    }
+  }
+  exchange();
+  EXPECT_EQ(server.log, expected);
+}
+
+// A block that is refused must not be taken for one that was accepted.
+TEST_P(ConnectionTest, AnIllegalFieldThatComesAgain) {
+  for (int i = 0; i < 3; ++i) {
+    const HeaderView illegal[] = {{":method", "POST"}, {":scheme", "http"}, {":path", "/x"}, {"te", "gzip"}};
+    ASSERT_NE(client.connection.submit_request(illegal, true, this), nullptr);
+    request(true);
+  }
+  exchange();
+  EXPECT_THAT(client.log, IsSupersetOf({"closed 1 1", "closed 5 1", "closed 9 1"}));
+  const std::string legal = " :method=POST :scheme=http :path=/x :authority=a";
+  EXPECT_THAT(server.log, IsSupersetOf({"headers 3" + legal, "headers 7" + legal, "headers 11" + legal}));
+  EXPECT_THAT(server.log, Not(Contains(HasSubstr("te=gzip"))));
+}
+
+TEST_P(ConnectionTest, StaticHeadersAndTrailers) {
+  static constexpr HeaderView kHeaders[] = {{":status", "200"}, {"content-type", "application/grpc"}};
+  static constexpr HeaderView kTrailers[] = {{"grpc-status", "0"}};
+  request(true);
+  exchange();
+  server.connection.submit_response(*server.stream, kHeaders, false, Lifetime::kStatic);
+  server.connection.end_with_trailers(*server.stream, kTrailers, Lifetime::kStatic);
+  exchange();
+  EXPECT_THAT(client.log, ElementsAre("headers 1 :status=200 content-type=application/grpc",
+                                      "headers 1 grpc-status=0", "end 1", "closed 1 0"));
 }
 
 TEST_P(ConnectionTest, AnEmptyBodyEndsWithTheHeaders) {

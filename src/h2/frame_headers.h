@@ -17,7 +17,14 @@ class FrameHeaders {
   // `preface_size`: bytes in front of the first frame.
   explicit FrameHeaders(std::size_t preface_size) : skip_(preface_size) {}
 
-  // Calls visit(type, stream_id) for each header that is complete.
+  struct Header {
+    std::uint32_t length;
+    std::uint8_t type;
+    std::uint8_t flags;
+    std::int32_t stream_id;
+  };
+
+  // Calls visit(header) for each that is complete.
   template <class Visit>
   void feed(std::span<const std::byte> bytes, Visit visit) {
     while (!bytes.empty()) {
@@ -34,7 +41,10 @@ class FrameHeaders {
       if (size_ < kHeaderSize) return;
       size_ = 0;
       skip_ = number(0, 3);
-      visit(static_cast<std::uint8_t>(header_[3]), static_cast<std::int32_t>(number(5, 4) & 0x7fffffff));
+      visit(Header{.length = number(0, 3),
+                   .type = static_cast<std::uint8_t>(header_[3]),
+                   .flags = static_cast<std::uint8_t>(header_[4]),
+                   .stream_id = static_cast<std::int32_t>(number(5, 4) & 0x7fffffff)});
     }
   }
 

@@ -8,68 +8,82 @@ namespace minigrpc::h2 {
 
 namespace {
 
+using Characters = std::array<bool, 256>;
+
 // RFC 9110's token, without upper case.
-bool is_legal_name(std::string_view name) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::all_of(name.begin(), name.end(), [kMarks](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || kMarks.find(c) != std::string_view::npos;
-  });
+constexpr Characters kOfNames = [] {
+  Characters legal{};
+  for (unsigned c = 'a'; c <= 'z'; ++c) legal[c] = true;
+  for (unsigned c = '0'; c <= '9'; ++c) legal[c] = true;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) legal[static_cast<unsigned char>(c)] = true;
+  return legal;
+}();
+
+constexpr Characters kOfValues = [] {
+  Characters legal{};
+  for (unsigned c = 0x20; c < legal.size(); ++c) legal[c] = c != 0x7f;
+  legal['\t'] = true;
+  return legal;
+}();
+
+bool consists_of(std::string_view text, const Characters& legal) {
+  return std::all_of(text.begin(), text.end(),
+                     [&legal](char c) { return legal[static_cast<unsigned char>(c)]; });
 }
 
-bool is_legal_value(std::string_view value) {
-  return std::none_of(value.begin(), value.end(), [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
-}
-
-bool is_legal_regular_field(const HeaderView& field) {
-  constexpr std::array<std::string_view, 5> kOfConnections = {"connection", "keep-alive", "proxy-connection",
-                                                              "transfer-encoding", "upgrade"};
-  if (!is_legal_name(field.name) || !is_legal_value(field.value)) return false;
-  if (field.name == "te") return field.value == "trailers";
-  return std::find(kOfConnections.begin(), kOfConnections.end(), field.name) == kOfConnections.end();
+constexpr std::uint8_t bit(HeaderName name) {
+  return static_cast<std::uint8_t>(1u << static_cast<unsigned>(name));
 }
 
 }  // namespace
 
-bool is_legal_request(std::span<const HeaderView> fields) {
-  std::array<const HeaderView*, 4> pseudo{};  // :method, :scheme, :path, :authority
-  constexpr std::array<std::string_view, 4> kNames = {":method", ":scheme", ":path", ":authority"};
-  bool regular_seen = false;
-  for (const HeaderView& field : fields) {
-    if (!field.name.starts_with(':')) {
-      regular_seen = true;
-      if (!is_legal_regular_field(field)) return false;
-      continue;
-    }
-    const auto* known = std::find(kNames.begin(), kNames.end(), field.name);
-    if (regular_seen || known == kNames.end() || !is_legal_value(field.value)) return false;
-    const HeaderView*& slot = pseudo[static_cast<std::size_t>(known - kNames.begin())];
-    if (slot != nullptr) return false;
-    slot = &field;
+bool is_legal_field(const HeaderView& field) {
+  if (!consists_of(field.value, kOfValues)) return false;
+  switch (field.known) {
+    case HeaderName::kMethod:
+    case HeaderName::kScheme:
+    case HeaderName::kPath:
+      return !field.value.empty();
+    case HeaderName::kOfConnections:
+      return false;
+    case HeaderName::kTe:
+      return field.value == "trailers";
+    case HeaderName::kOther:
+      return !field.name.empty() && consists_of(field.name, kOfNames);
+    case HeaderName::kAuthority:
+    case HeaderName::kHost:
+    case HeaderName::kContentType:
+    case HeaderName::kContentLength:
+    case HeaderName::kUserAgent:
+    case HeaderName::kGrpcTimeout:
+    case HeaderName::kGrpcEncoding:
+    case HeaderName::kGrpcAcceptEncoding:
+      return true;
   }
-  const HeaderView* method = pseudo[0];
-  if (method == nullptr || method->value.empty()) return false;
-  if (method->value == "CONNECT") return pseudo[1] == nullptr && pseudo[2] == nullptr && pseudo[3] != nullptr;
-  return pseudo[1] != nullptr && pseudo[2] != nullptr && !pseudo[1]->value.empty() && !pseudo[2]->value.empty();
+  return false;
 }
 
-bool is_legal_trailers(std::span<const HeaderView> fields) {
-  return std::all_of(fields.begin(), fields.end(), is_legal_regular_field);
+void BlockRules::add_pseudo(const HeaderView& field) {
+  legal_ = legal_ && !regular_seen_ && (pseudo_seen_ & bit(field.known)) == 0;
+  pseudo_seen_ = static_cast<std::uint8_t>(pseudo_seen_ | bit(field.known));
+  connect_ = connect_ || (field.known == HeaderName::kMethod && field.value == "CONNECT");
 }
 
-std::optional<std::int64_t> promised_length(std::span<const HeaderView> fields) {
-  std::int64_t promised = -1;
-  for (const HeaderView& field : fields) {
-    if (field.name != "content-length") continue;
-    std::int64_t length = 0;
-    const char* end = field.value.data() + field.value.size();
-    const auto parsed = std::from_chars(field.value.data(), end, length);
-    if (parsed.ec != std::errc() || parsed.ptr != end || length < 0) return std::nullopt;
-    if (promised >= 0 && promised != length) return std::nullopt;
-    promised = length;
-  }
-  return promised;
+void BlockRules::add_length(std::string_view value) {
+  std::int64_t length = 0;
+  const char* end = value.data() + value.size();
+  const auto parsed = std::from_chars(value.data(), end, length);
+  const bool number = parsed.ec == std::errc() && parsed.ptr == end && length >= 0;
+  if (!number || (promised_length_ >= 0 && promised_length_ != length)) length_legal_ = false;
+  promised_length_ = length;
+}
+
+bool BlockRules::is_legal_request() const {
+  constexpr std::uint8_t kOfConnect = bit(HeaderName::kMethod) | bit(HeaderName::kAuthority);
+  constexpr std::uint8_t kNeeded =
+      bit(HeaderName::kMethod) | bit(HeaderName::kScheme) | bit(HeaderName::kPath);
+  if (!legal_) return false;
+  return connect_ ? pseudo_seen_ == kOfConnect : (pseudo_seen_ & kNeeded) == kNeeded;
 }
 
 }  // namespace minigrpc::h2

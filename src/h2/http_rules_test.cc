@@ -9,6 +9,21 @@ namespace {
 
 using Fields = std::vector<HeaderView>;
 
+BlockRules rules_of(const Fields& fields) {
+  BlockRules rules;
+  rules.begin();
+  for (HeaderView field : fields) {
+    field.known = header_name(field.name);
+    rules.add(field, is_legal_field(field));
+  }
+  return rules;
+}
+bool is_legal_request(const Fields& fields) { return rules_of(fields).is_legal_request(); }
+bool is_legal_trailers(const Fields& fields) { return rules_of(fields).is_legal_trailers(); }
+std::optional<std::int64_t> promised_length(const Fields& fields) {
+  return rules_of(fields).promised_length();
+}
+
 const Fields kRequest = {{":method", "POST"}, {":scheme", "http"}, {":path", "/x"}, {":authority", "http://a:1"}};
 
 Fields with(HeaderView field) {
@@ -32,6 +47,7 @@ TEST(HttpRules, IllegalRequests) {
       {{":method", "POST"}, {":path", "/x"}},
       {{":method", "POST"}, {":scheme", "http"}},
       {{":method", "POST"}, {":scheme", "http"}, {":path", ""}},
+      {{":method", ""}, {":scheme", "http"}, {":path", "/x"}},
       {{":method", "CONNECT"}, {":path", "/x"}, {":authority", "a"}},
       {{":method", "POST"}, {"a", "b"}, {":scheme", "http"}, {":path", "/x"}},
       with({":path", "/y"}),
@@ -40,8 +56,10 @@ TEST(HttpRules, IllegalRequests) {
       with({"Upper", "x"}),
       with({"", "x"}),
       with({"sp ace", "x"}),
+      with({"Content-Type", "x"}),
       with({"x", "line\nbreak"}),
       with({"x", {"\0", 1}}),
+      with({"user-agent", "a\x7f"}),
       with({"te", "gzip"}),
       with({"connection", "close"}),
       with({"transfer-encoding", "chunked"}),

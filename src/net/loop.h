@@ -63,6 +63,12 @@ class Loop final : public Executor {
 
   // Where every connection of this loop reads to; borrowed until the turn ends.
   std::span<std::byte> receive_buffer() { return receive_buffer_; }
+  // What its connections share besides: one T for the loop, made when it is first asked for.
+  template <class T>
+  T& shared() {
+    T* const made = shared_.get<T>();
+    return made != nullptr ? *made : shared_.set(T());
+  }
 
  private:
   void run();
@@ -79,6 +85,7 @@ class Loop final : public Executor {
   std::vector<Flushable*> flushing_;
   bool flush_posted_ = false;
   std::vector<std::byte> receive_buffer_;
+  ContextValues shared_;
   std::thread thread_;  // last: it uses the others
 };
 

@@ -146,7 +146,7 @@ class ClientCallCore final : public Attempt, private net::Timer {
   h2::Stream* stream_ = nullptr;
 
   // What was sent until an answer came, or more than is worth keeping; then nothing.
-  std::vector<Buffer> replay_;
+  std::vector<Buffer, detail::BlockAllocator<Buffer>> replay_;
   std::size_t replay_size_ = 0;
   bool replayable_ = true;
   bool half_closed_ = false;

@@ -58,6 +58,7 @@ void ClientConnection::on_readable() {
     if (keepalive_.heard(now)) arm_keepalive(now);
   }
   const std::span<std::byte> buffer = loop_.receive_buffer();
+  h2_.begin_turn(spare_turn());
   in_turn_ = true;
   for (int i = 0; i < limits::kReadsPerTurnMax && !closed_; ++i) {
     const net::Transport::IoResult read = transport_.receive(buffer);
@@ -175,6 +176,7 @@ void ClientConnection::measure(std::size_t received_size) {
 void ClientConnection::flush() {
   if (closed_ || waiting_writable_) return;
   const auto keep = shared_from_this();
+  h2_.begin_turn(spare_turn());
   in_turn_ = true;
   for (int writes = 0; !closed_; ++writes) {
     const std::span<const std::byte> bytes = h2_.output();
@@ -196,6 +198,7 @@ void ClientConnection::flush() {
     h2_.consume_output(sent.size);
   }
   in_turn_ = false;
+  h2_.end_turn(spare_turn());
   close_if_idle();
 }
 

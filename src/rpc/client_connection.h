@@ -60,6 +60,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   void wait_readable();
   void on_readable();
   void wait_writable();
+  h2::SpareTurn& spare_turn() { return loop_.shared<h2::SpareTurn>(); }
   void process_events();
   void process(const h2::Event& event);
   void lost(const net::Transport::IoResult& result);

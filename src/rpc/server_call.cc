@@ -59,6 +59,9 @@ namespace rpc {
 namespace {
 constexpr HeaderView kStatus200{":status", "200"};
 constexpr HeaderView kContentType{"content-type", "application/grpc"};
+// Those of nearly every call.
+constexpr HeaderView kPlainHeaders[] = {kStatus200, kContentType};
+constexpr HeaderView kOkTrailers[] = {{"grpc-status", "0"}};
 }  // namespace
 
 // Between the handler's end and what the client is told.
@@ -80,21 +83,25 @@ struct ServerCallCore::Interception {
   };
 };
 
-ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound)
+ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound,
+                               CallerRef caller)
     : ServerContext(connection.loop()),
       connection_(&connection),
       stream_(&stream),
       server_(connection.server()),
       share_(connection.share()),
       bound_(bound),
-      peer_info_(connection.peer()),
+      caller_(std::move(caller)),
       inbox_(connection.server().options().received_message_size_max) {
   method_ = bound.method->descriptor.path;
   kind_ = bound.method->descriptor.kind;
   compression_ = server_.options().compression;
-  peer_ = peer_info_->address;
-  ++peer_info_->calls_running;
-  if (peer_info_->identity) peer_identity_ = &*peer_info_->identity;
+  metadata_ = &caller_->metadata();
+  authority_ = caller_->authority();
+  Peer& peer = caller_->peer();
+  peer_ = peer.address;
+  ++peer.calls_running;
+  peer_identity_ = peer.identity.get();
   server_.one_more(share_);
 }
 
@@ -222,12 +229,10 @@ void ServerCallCore::close_receiving() {
 
 void ServerCallCore::send_headers() {
   headers_sent_ = true;
-  if (accepted_.contains(compression_)) response_encoding_ = compression_;
+  if (caller_->accepted().contains(compression_)) response_encoding_ = compression_;
   const bool encoded = response_encoding_ != Compression::kIdentity;
-  if (headers_.empty() && !encoded) {
-    const HeaderView fields[] = {kStatus200, kContentType};
-    return connection_->h2().submit_response(*stream_, fields, false);
-  }
+  if (headers_.empty() && !encoded)
+    return connection_->h2().submit_response(*stream_, kPlainHeaders, false, h2::Lifetime::kStatic);
   HeaderList fields;
   fields.add(kStatus200);
   fields.add(kContentType);
@@ -281,15 +286,20 @@ void ServerCallCore::end_call(Status status, std::optional<Buffer> response) {
   h2::Connection& h2 = connection_->h2();
   connection_->touch();
 
-  HeaderList trailers;
   const bool trailers_only = !headers_sent_ && !response && headers_.empty();
-  if (trailers_only) {
-    trailers.add(kStatus200);
-    trailers.add(kContentType);
-  } else if (!headers_sent_) {
+  if (!trailers_only && !headers_sent_) {
     finished_ = false;  // send_headers() may end the call itself, over bad metadata
     send_headers();
     if (std::exchange(finished_, true)) return;
+  }
+  if (!trailers_only && status.ok() && trailers_.empty()) {
+    if (response) send_response(*std::move(response));
+    return h2.end_with_trailers(*stream_, kOkTrailers, h2::Lifetime::kStatic);
+  }
+  HeaderList trailers;
+  if (trailers_only) {
+    trailers.add(kStatus200);
+    trailers.add(kContentType);
   }
   const wire::StatusTrailers fields(status);
   for (const HeaderView& field : fields.headers()) trailers.add(field);
@@ -303,12 +313,14 @@ void ServerCallCore::end_call(Status status, std::optional<Buffer> response) {
     trailers.add({"grpc-message", "the handler's trailing metadata is not legal"});
   }
   if (trailers_only) return h2.submit_response(*stream_, trailers.views(), true);
-  if (response) {
-    wire::encode_message(*response, response_encoding_);
-    ++messages_sent_;
-    h2.send(*stream_, *std::move(response));
-  }
+  if (response) send_response(*std::move(response));
   h2.end_with_trailers(*stream_, trailers.views());
+}
+
+void ServerCallCore::send_response(Buffer response) {
+  wire::encode_message(response, response_encoding_);
+  ++messages_sent_;
+  connection_->h2().send(*stream_, std::move(response));
 }
 
 void ServerCallCore::fail(Status status) {

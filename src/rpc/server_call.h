@@ -22,20 +22,15 @@ namespace minigrpc::rpc {
 
 class ServerCallCore final : public detail::ServerCall, public ServerContext, private net::Timer {
  public:
-  ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound);
-  ~ServerCallCore() override { --peer_info_->calls_running; }
+  ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound,
+                 CallerRef caller);
+  ~ServerCallCore() override { --caller_->peer().calls_running; }
   static void* operator new(std::size_t size) { return detail::allocate_block(size); }
   static void operator delete(void* call, std::size_t size) noexcept { detail::deallocate_block(call, size); }
 
   // ---- from the connection ----
-  void set_request(std::string_view authority, Metadata metadata) {
-    authority_ = authority;
-    metadata_ = std::move(metadata);
-  }
-  void set_compressions(Compression request, wire::CompressionSet accepted) {
-    inbox_.set_encoding(request);
-    accepted_ = accepted;
-  }
+  // Of the request's messages.
+  void set_encoding(Compression encoding) { inbox_.set_encoding(encoding); }
   void set_timeout(std::chrono::nanoseconds timeout);
   // The request's headers are complete.
   void begin(bool end_stream);
@@ -84,6 +79,7 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   // The message's bytes, inflated into `storage` if they have to be; nothing once that has failed the call.
   std::optional<std::span<const std::byte>> open(wire::MessageView message, Buffer& storage);
   void send_headers();
+  void send_response(Buffer response);
   void give_back_window();
   // Tells the handler's task and what it waits for.
   void cancel_handler(StatusCode reason);
@@ -95,13 +91,12 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   ServerImpl& server_;
   ServerImpl::LoopShare& share_;
   const BoundMethod& bound_;
-  std::shared_ptr<Peer> peer_info_;
+  const CallerRef caller_;
 
   Inbox inbox_;
   detail::ServerReceiveOperation* receiving_ = nullptr;
   detail::ServerSendOperation* sending_ = nullptr;
 
-  wire::CompressionSet accepted_;                           // by the client
   Compression response_encoding_ = Compression::kIdentity;  // as our headers say
 
   bool handler_started_ = false;

@@ -21,6 +21,14 @@ h2::Settings settings_of(const ServerOptions& options) {
           .header_list_size_max = limits::kHeaderListSizeMax};
 }
 
+std::shared_ptr<Peer> peer_at(const net::Transport& transport) {
+  auto peer = std::make_shared<Peer>();
+  peer->address = transport.peer();
+  if (auto identity = transport.peer_identity())
+    peer->identity = std::make_unique<PeerIdentity>(*std::move(identity));
+  return peer;
+}
+
 // A tenth earlier or later: the connections of one moment must not end in one moment.
 TimePoint age_limit(std::chrono::milliseconds age_max, TimePoint now) {
   static thread_local std::minstd_rand random{std::random_device{}()};
@@ -29,39 +37,46 @@ TimePoint age_limit(std::chrono::milliseconds age_max, TimePoint now) {
   return later(now, std::chrono::duration_cast<std::chrono::milliseconds>(age_max * factor));
 }
 
-// What a request's header block says, in gRPC's terms.
+// What a request's header block says in gRPC's terms, besides its Caller's.
 struct RequestHeaders {
   std::string_view method;
   std::string_view path;
-  std::string_view authority;
   std::string_view content_type;
   std::string_view encoding;
-  wire::CompressionSet accepted;
   std::optional<std::chrono::nanoseconds> timeout;
-  Metadata metadata;
   Status problem;
 };
 
 RequestHeaders read_request(std::span<const HeaderView> fields) {
   RequestHeaders request;
   for (const HeaderView& field : fields) {
-    if (field.name == ":method") {
-      request.method = field.value;
-    } else if (field.name == ":path") {
-      request.path = field.value;
-    } else if (field.name == ":authority" || (field.name == "host" && request.authority.empty())) {
-      request.authority = field.value;
-    } else if (field.name == "content-type") {
-      request.content_type = field.value;
-    } else if (field.name == "grpc-encoding") {
-      request.encoding = field.value;
-    } else if (field.name == "grpc-accept-encoding") {
-      request.accepted = wire::CompressionSet::parse(field.value);
-    } else if (field.name == "grpc-timeout") {
-      request.timeout = wire::parse_timeout(field.value);
-      if (!request.timeout) request.problem = Status(StatusCode::kInternal, "malformed grpc-timeout");
-    } else if (!receive_metadata(field, request.metadata)) {
-      request.problem = Status(StatusCode::kInternal, "malformed base64 in metadata '" + std::string(field.name) + "'");
+    switch (field.known) {
+      case HeaderName::kMethod:
+        request.method = field.value;
+        break;
+      case HeaderName::kPath:
+        request.path = field.value;
+        break;
+      case HeaderName::kContentType:
+        request.content_type = field.value;
+        break;
+      case HeaderName::kGrpcEncoding:
+        request.encoding = field.value;
+        break;
+      case HeaderName::kGrpcTimeout:
+        request.timeout = wire::parse_timeout(field.value);
+        if (!request.timeout) request.problem = Status(StatusCode::kInternal, "malformed grpc-timeout");
+        break;
+      case HeaderName::kScheme:
+      case HeaderName::kTe:
+      case HeaderName::kContentLength:
+      case HeaderName::kOfConnections:
+      case HeaderName::kAuthority:
+      case HeaderName::kHost:
+      case HeaderName::kUserAgent:
+      case HeaderName::kGrpcAcceptEncoding:
+      case HeaderName::kOther:
+        break;
     }
   }
   return request;
@@ -85,7 +100,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImp
       share_(share),
       transport_(std::move(transport)),
       h2_(h2::Role::kServer, settings_of(server_->options())),
-      peer_(std::make_shared<Peer>(transport_.peer(), transport_.peer_identity())),
+      peer_(peer_at(transport_)),
       keepalive_(server_->options().keepalive.time, server_->options().keepalive.timeout, net::Loop::now()),
       strikes_(server_->options().keepalive),
       stalled_at_(later(net::Loop::now(), server_->options().stalled_send_max)),
@@ -118,6 +133,7 @@ void ServerConnection::on_readable() {
     const TimePoint now = net::Loop::now();
     if (keepalive_.heard(now)) arm_housekeeping(now);
   }
+  h2_.begin_turn(spare_turn());
   in_turn_ = true;
   const bool open = read_and_process();
   in_turn_ = false;
@@ -202,7 +218,8 @@ void ServerConnection::process(const h2::Event& event) {
 void ServerConnection::begin_call(const h2::Event& event) {
   used_ = true;
   h2::Stream& stream = *event.stream;
-  RequestHeaders request = read_request(h2_.headers(event));
+  const std::span<const HeaderView> fields = h2_.headers(event);
+  const RequestHeaders request = read_request(fields);
   if (request.method != "POST") return refuse_http(event, "405", "gRPC calls are POST requests\n");
   if (!wire::grpc_content_subtype(request.content_type))
     return refuse_http(event, "415", "this server speaks gRPC: content-type application/grpc\n");
@@ -214,14 +231,18 @@ void ServerConnection::begin_call(const h2::Event& event) {
   if (!encoding)
     return refuse(stream, Status(StatusCode::kUnimplemented,
                                  "grpc-encoding '" + std::string(request.encoding) + "' is not supported"));
+  if (!caller_ || !caller_->is_repeated_by(fields)) {
+    Result<CallerRef> made = Caller::of(peer_, fields);
+    if (!made) return refuse(stream, made.error());
+    caller_ = *std::move(made);
+  }
   if (peer_->calls_running / limits::kCallsPerStreamMax >= server_->options().concurrent_streams_max) {
     server_->count(&ServerCounters::calls_refused);
     return h2_.reset(stream, h2::ErrorCode::kRefusedStream);
   }
-  auto* call = new ServerCallCore(*this, stream, *bound);  // deletes itself
+  auto* call = new ServerCallCore(*this, stream, *bound, caller_);  // deletes itself
   stream.user = call;
-  call->set_request(request.authority, std::move(request.metadata));
-  call->set_compressions(*encoding, request.accepted);
+  call->set_encoding(*encoding);
   if (request.timeout) call->set_timeout(*request.timeout);
   call->begin(event.end_stream);
 }
@@ -257,28 +278,33 @@ void ServerConnection::drop_data(const h2::Event& event) {
 void ServerConnection::flush() {
   if (closed_ || waiting_writable_ || lingering_) return;
   const auto keep = shared_from_this();
+  h2_.begin_turn(spare_turn());
   in_turn_ = true;
+  const Flushed flushed = write_output();
+  in_turn_ = false;
+  h2_.end_turn(spare_turn());
+  switch (flushed) {
+    case Flushed::kAll:
+      if (failed_ || !h2_.alive()) linger();
+      return;
+    case Flushed::kBlocked:
+      return wait_writable();
+    case Flushed::kClosed:
+      return close();
+  }
+}
+
+ServerConnection::Flushed ServerConnection::write_output() {
   for (int writes = 0;; ++writes) {
     const std::span<const std::byte> bytes = h2_.output();
     process_events();
-    if (bytes.empty()) break;
-    if (writes == limits::kWritesPerTurnMax) {
-      in_turn_ = false;
-      return wait_writable();
-    }
+    if (bytes.empty()) return Flushed::kAll;
+    if (writes == limits::kWritesPerTurnMax) return Flushed::kBlocked;
     const net::Transport::IoResult sent = transport_.send(bytes);
-    if (sent.state == net::Transport::IoState::kWouldBlock) {
-      in_turn_ = false;
-      return wait_writable();
-    }
-    if (sent.state == net::Transport::IoState::kClosed) {
-      in_turn_ = false;
-      return close();
-    }
+    if (sent.state == net::Transport::IoState::kWouldBlock) return Flushed::kBlocked;
+    if (sent.state == net::Transport::IoState::kClosed) return Flushed::kClosed;
     h2_.consume_output(sent.size);
   }
-  in_turn_ = false;
-  if (failed_ || !h2_.alive()) linger();
 }
 
 void ServerConnection::wait_writable() {

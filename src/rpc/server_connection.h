@@ -12,19 +12,13 @@
 #include "h2/connection.h"
 #include "net/transport.h"
 #include "rpc/allowance.h"
+#include "rpc/caller.h"
 #include "rpc/keepalive.h"
 #include "rpc/server_impl.h"
 
 namespace minigrpc::rpc {
 
 class ServerCallCore;
-
-// Who is at the other end of a connection, and what runs for it; its calls share it, beyond its end.
-struct Peer {
-  std::string address;
-  std::optional<PeerIdentity> identity;
-  std::size_t calls_running = 0;  // those whose stream is over included
-};
 
 class ServerConnection final : public std::enable_shared_from_this<ServerConnection>,
                                public AcceptedConnection,
@@ -45,18 +39,20 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   net::Loop& loop() { return share_.loop; }
   ServerImpl& server() { return *server_; }
   ServerImpl::LoopShare& share() { return share_; }
-  const std::shared_ptr<Peer>& peer() const { return peer_; }
   // Something was submitted: it leaves at the end of the turn.
   void touch() {
     if (!in_turn_) share_.loop.flush_later(*this);
   }
 
  private:
+  enum class Flushed : std::uint8_t { kAll, kBlocked, kClosed };
   void flush() override;
+  Flushed write_output();
   void on_timer() noexcept override;
   void wait_readable();
   void on_readable();
   void wait_writable();
+  h2::SpareTurn& spare_turn() { return share_.loop.shared<h2::SpareTurn>(); }
   bool read_and_process();
   void feed(std::span<const std::byte> bytes);
   void process_events();
@@ -84,6 +80,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   net::Transport transport_;
   h2::Connection h2_;
   std::shared_ptr<Peer> peer_;
+  CallerRef caller_;  // of the latest call
   bool in_turn_ = false;
   bool waiting_writable_ = false;
   bool failed_ = false;      // the peer broke the protocol: say so, then close

@@ -1,8 +1,9 @@
 """How long a clean build takes, and how large what comes out is: minigrpc's provider beside one with grpc++.
 
-minigrpc's build is that of its library, all of it, and of examples/prod's provider, generator included. grpc++'s is that of a
-provider which does the same (bench/grpcpp_provider), against the library that Debian has built: how long that one takes
-is not in it. No compiler cache. Both providers then announce themselves in a minigrpcd, and a consumer has to find them.
+minigrpc's library, all of it, its generator included, is built first, and then examples/prod's provider. grpc++'s
+provider, which does the same (bench/grpcpp_provider), is built against the library that Debian has built: how long that
+takes nobody measures here. No compiler cache. Both providers then announce themselves in a minigrpcd, and a consumer has
+to find them.
 
 Sizes are of stripped programs and of all shared libraries that they load, those of C and C++ apart, which everybody has.
 """
@@ -22,9 +23,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from registry_process import RegistryProcess  # noqa: E402
 
-OURS, THEIRS, THEIRS_STATIC = "minigrpc", "grpc++", "grpc++ static"
-TITLES = {OURS: "minigrpc and its provider", THEIRS: "grpc++ provider, Debian's shared libraries",
-          THEIRS_STATIC: "grpc++ provider, Debian's archives"}
+LIBRARY, OURS, THEIRS, THEIRS_STATIC = "library", "minigrpc", "grpc++", "grpc++ static"
+TITLES = {LIBRARY: "minigrpc's library", OURS: "provider with minigrpc", THEIRS: "provider with grpc++, shared",
+          THEIRS_STATIC: "provider with grpc++, static"}
 RELEASE = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG"]
 UNITY = ["-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=12"]  # as the preset `release` has it
 # Of C, C++ and the kernel.
@@ -38,13 +39,22 @@ def run(*command):
     return done.stdout
 
 
-def timed_build(source, folder, options, targets):
-    """Configures and builds; (wall clock, processor time) in seconds."""
+def timed(*commands):
+    """Runs them one after the other; the row of what that took, in seconds."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    run("cmake", "-S", source, "-B", folder, *RELEASE, *options)
-    run("cmake", "--build", folder, "--parallel", str(os.cpu_count()), "--target", *targets)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.monotonic() - begin, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    for command in commands:
+        run(*command)
+    after, end = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall_s": round(end - begin, 1), "processor_s": round(processor_s, 1)}
+
+
+def configuring(source, folder, *options):
+    return ["cmake", "-S", source, "-B", folder, *RELEASE, *options]
+
+
+def building(folder, target):
+    return ["cmake", "--build", folder, "--parallel", str(os.cpu_count()), "--target", target]
 
 
 def shared_libraries(program):
@@ -82,54 +92,63 @@ def check(program, options):
         registry.kill()
 
 
-def measure(options):
+def build_ours(folder, options):
+    print("  building minigrpc", flush=True)
+    rows = {LIBRARY: timed(configuring(ROOT, folder, *UNITY, "-DBUILD_TESTING=OFF"), building(folder, "minigrpc_archive"))}
+    rows[OURS] = {**timed(building(folder, "provider")), **sizes(f"{folder}/bin/provider", folder)}
+    check(f"{folder}/bin/provider", options)
+    return rows
+
+
+def build_theirs(folder, options):
+    print("  building a provider with grpc++", flush=True)
+    try:
+        took = timed(configuring(ROOT / "bench" / "grpcpp_provider", folder), building(folder, "grpcpp_provider"))
+        run(*building(folder, "grpcpp_provider_static"))
+    except RuntimeError as failure:
+        print(f"left out, not built: a provider with grpc++\n{failure}")
+        return {}
     rows = {}
+    for name, program in ((THEIRS, "grpcpp_provider"), (THEIRS_STATIC, "grpcpp_provider_static")):
+        rows[name] = sizes(f"{folder}/{program}", folder)
+        check(f"{folder}/{program}", options)
+    return {**rows, THEIRS: {**took, **rows[THEIRS]}}
+
+
+def loaded(row):
+    """What it loads beside C and C++, in words."""
+    others = [name.split(".so")[0] for name in row["libraries"] if not EVERYBODYS.fullmatch(name)]
+    abseil = sum(name.startswith("libabsl_") for name in others)
+    names = [name for name in others if not name.startswith("libabsl_")]
+    return ", ".join(names + [f"{abseil} parts of abseil"] * (abseil > 0))
+
+
+def measure(options):
     with tempfile.TemporaryDirectory(prefix="bench-build-", dir=options.binaries.parent) as folder:
-        ours, theirs = f"{folder}/minigrpc", f"{folder}/grpcpp"
-        print("  building minigrpc", flush=True)
-        wall_s, processor_s = timed_build(ROOT, ours, [*UNITY, "-DBUILD_TESTING=OFF"], ["minigrpc_archive", "provider"])
-        program = f"{ours}/bin/provider"
-        rows[OURS] = {"wall_s": round(wall_s, 1), "processor_s": round(processor_s, 1), **sizes(program, folder)}
-        rows[OURS]["archive_kib"] = round(next(pathlib.Path(ours).rglob("libminigrpc.a")).stat().st_size / 1024)
-        check(program, options)
-        try:
-            print("  building a provider with grpc++", flush=True)
-            wall_s, processor_s = timed_build(ROOT / "bench" / "grpcpp_provider", theirs, [], ["grpcpp_provider"])
-            run("cmake", "--build", theirs, "--target", "grpcpp_provider_static")
-        except RuntimeError as failure:
-            print(f"left out, not built: a provider with grpc++\n{failure}")
-        else:
-            rows[THEIRS] = {"wall_s": round(wall_s, 1), "processor_s": round(processor_s, 1),
-                            **sizes(f"{theirs}/grpcpp_provider", folder)}
-            rows[THEIRS_STATIC] = {"wall_s": None, "processor_s": None, **sizes(f"{theirs}/grpcpp_provider_static", folder)}
-            for name in ("grpcpp_provider", "grpcpp_provider_static"):
-                check(f"{theirs}/{name}", options)
-    for row in rows.values():
+        rows = {**build_ours(f"{folder}/minigrpc", options), **build_theirs(f"{folder}/grpcpp", options)}
+    sized = {name: row for name, row in rows.items() if "program_kib" in row}
+    for row in sized.values():
         row["total_kib"] = row["program_kib"] + row["other_libraries_kib"]
         row["total_beside_ours"] = beside(row["total_kib"], rows[OURS]["total_kib"])
     lines = [f"Clean builds with {os.cpu_count()} jobs and no compiler cache, configuring included; stripped sizes.",
-             "minigrpc: all of the library, its generator, and the provider. grpc++: a provider that does the same; the",
-             "library itself is Debian's, built before, and not timed.", ""]
+             "grpc++'s library is Debian's: that it was built before is not timed.", ""]
+    columns = ("wall_s", "processor_s", "program_kib", "other_libraries", "other_libraries_kib", "total_kib",
+               "total_beside_ours")
     lines += table(["", "build s", "of processor\ntime, s", "provider,\nstripped KiB", "shared libraries\nbesides C and C++",
                     "\nKiB", "together\nKiB", "beside\nminigrpc"],
-                   [[TITLES[name], row["wall_s"], row["processor_s"], row["program_kib"], row["other_libraries"],
-                     row["other_libraries_kib"], row["total_kib"], row["total_beside_ours"]] for name, row in rows.items()])
-    lines.append("")
-    for name, row in rows.items():
-        others = [library for library in row["libraries"] if not EVERYBODYS.fullmatch(library)]
-        lines.append(f"{TITLES[name]} loads: {', '.join(others)}")
+                   [[TITLES[name], *(row.get(column) for column in columns)] for name, row in rows.items()])
+    lines += ["", *(f"{TITLES[name]} loads {loaded(row)}" for name, row in sized.items())]
 
     def draw(figure):
         times, totals = figure.subplots(1, 2)
-        built = [name for name in rows if rows[name]["wall_s"]]
-        bars(times, [TITLES[name] for name in built], [rows[name]["processor_s"] for name in built],
-             "clean build, s of processor time")
-        names = list(rows)[::-1]
-        programs = [rows[name]["program_kib"] / 1024 for name in names]
-        totals.barh(names, programs, label="program")
-        totals.barh(names, [rows[name]["other_libraries_kib"] / 1024 for name in names], left=programs,
+        took = {TITLES[name]: row["processor_s"] for name, row in rows.items() if "processor_s" in row}
+        bars(times, took, took.values(), "clean build, s of processor time")
+        names = list(sized)[::-1]
+        programs = [sized[name]["program_kib"] / 1024 for name in names]
+        totals.barh(names, programs, label="program, stripped")
+        totals.barh(names, [sized[name]["other_libraries_kib"] / 1024 for name in names], left=programs,
                     label="shared libraries")
         totals.set_xlabel("MiB")
-        totals.legend()
+        totals.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2)
 
     return Result("build", "\n".join(lines), {"rows": rows}, [], draw)

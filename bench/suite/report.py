@@ -11,6 +11,9 @@ import subprocess
 import time
 
 
+NOISY_PERCENT = 15  # of the machine's processors, to other programs
+
+
 @dataclasses.dataclass(frozen=True)
 class Demand:
     """Something that the project set out to reach."""
@@ -117,15 +120,17 @@ def cell(value):
 
 
 def table(headers, rows):
-    """Lines of text: the first column to the left, the others to the right; "\\n" divides a header."""
+    """Lines of text: columns of words to the left, of numbers to the right; "\n" divides a header."""
+    rows = [list(row) for row in rows]
     heads = [header.split("\n") for header in headers]
     depth = max(map(len, heads))
     lines = [[([""] * (depth - len(head)) + head)[i] for head in heads] for i in range(depth)]
     lines += [[cell(value) for value in row] for row in rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(headers))]
+    columns = range(len(headers))
+    widths = [max(len(line[i]) for line in lines) for i in columns]
+    is_words = [all(isinstance(row[i], str) for row in rows) for i in columns]
     for line in lines:
-        cells = [line[0].ljust(widths[0])] + [text.rjust(width) for text, width in zip(line[1:], widths[1:])]
-        yield "  ".join(cells).rstrip()
+        yield "  ".join(line[i].ljust(widths[i]) if is_words[i] else line[i].rjust(widths[i]) for i in columns).rstrip()
 
 
 def bars(axes, names, values, label):
@@ -174,6 +179,7 @@ def plot(draw, path):
 def write_summary(folder, parts):
     """Writes summary.txt: every demand of the parts whose results lie in `folder`, of this run or an earlier one."""
     lines = [f"What was demanded, and what was measured. {machine()}.", ""]
+    busiest = 0
     for part in parts:
         path = folder / f"{part}.json"
         if not path.exists():
@@ -181,11 +187,15 @@ def write_summary(folder, parts):
         raw = json.loads(path.read_text())
         if not raw.get("demands"):
             continue
+        busiest = max(busiest, raw["others_percent"])
         lines.append(f"{part} (other programs took {raw['others_percent']:.0f} % of the machine meanwhile; {part}.txt)")
         for fields in raw["demands"]:
             fields.pop("met")
             lines.append("  " + Demand(**fields).line())
         lines.append("")
+    if busiest > NOISY_PERCENT:
+        lines[1:1] = ["THE MACHINE WAS BUSY with other programs. Processor times stand; rates and latencies are those of what was",
+                      "left, and who has more threads gets more of it. Measure again on a quiet machine before you quote them."]
     text = "\n".join(lines).rstrip() + "\n"
     (folder / "summary.txt").write_text(text)
     return text

@@ -105,6 +105,8 @@ ServerCallCore::ServerCallCore(ServerConnection& connection, h2::Stream& stream,
   server_.one_more(share_);
 }
 
+ServerCallCore::~ServerCallCore() { --caller_->peer().calls_running; }
+
 void ServerCallCore::set_timeout(std::chrono::nanoseconds timeout) {
   const TimePoint now = net::Loop::now();
   if (timeout >= TimePoint::max() - now) return;

@@ -24,7 +24,7 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
  public:
   ServerCallCore(ServerConnection& connection, h2::Stream& stream, const BoundMethod& bound,
                  CallerRef caller);
-  ~ServerCallCore() override { --caller_->peer().calls_running; }
+  ~ServerCallCore() override;
   static void* operator new(std::size_t size) { return detail::allocate_block(size); }
   static void operator delete(void* call, std::size_t size) noexcept { detail::deallocate_block(call, size); }
 

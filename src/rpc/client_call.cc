@@ -64,7 +64,6 @@ ClientCallCore::ClientCallCore(std::shared_ptr<ChannelImpl> channel, const Metho
       loop_(channel_->loop()),
       method_(method),
       options_(std::move(options)),
-      transparent_retries_left_(limits::kTransparentRetriesMax),
       compression_(options_.compression.value_or(channel_->options().compression)),
       inbox_(channel_->options().received_message_size_max),
       wait_for_ready_(options_.wait_for_ready.value_or(false)) {
@@ -556,10 +555,8 @@ std::size_t ClientCallCore::replay_size_max() const {
   return retrying_ ? limits::kRetryBufferSizeMax : limits::kReplaySizeMax;
 }
 
-bool ClientCallCore::send_again_unseen(bool unseen) {
-  if (!unseen || headers_arrived_ || !replayable_ || transparent_retries_left_ == 0 || channel_->is_shut_down())
-    return false;
-  --transparent_retries_left_;
+bool ClientCallCore::send_again_unseen(Reach reach) {
+  if (headers_arrived_ || !replayable_ || channel_->is_shut_down() || !transparent_retries_.take(reach)) return false;
   channel_->start(*this);
   return true;
 }
@@ -600,23 +597,23 @@ Status ClientCallCore::status_of_reset(std::uint32_t error_code) const {
                 "the server reset the stream: " + std::string(wire::http2_error_name(error_code)));
 }
 
-void ClientCallCore::on_closed(std::uint32_t error_code, bool unseen) {
+void ClientCallCore::on_closed(std::uint32_t error_code, Reach reach) {
   const Keep keep(*this);
-  if (!unseen) connection_->tally().add(StatusCode::kUnavailable);
+  if (reach == Reach::kPerhapsSeen) connection_->tally().add(StatusCode::kUnavailable);
   stream_ = nullptr;
   connection_ = nullptr;
-  if (send_again_unseen(unseen)) return;
+  if (send_again_unseen(reach)) return;
   Status status = status_of_reset(error_code);
   if (send_again_by_policy(status, {})) return;
   end(std::move(status));
 }
 
-void ClientCallCore::on_connection_lost(const Status& why, bool unseen) {
+void ClientCallCore::on_connection_lost(const Status& why, Reach reach) {
   const Keep keep(*this);
-  if (!unseen) connection_->tally().add(StatusCode::kUnavailable);
+  if (reach == Reach::kPerhapsSeen) connection_->tally().add(StatusCode::kUnavailable);
   stream_ = nullptr;
   connection_ = nullptr;
-  if (send_again_unseen(unseen) || send_again_by_policy(why, {})) return;
+  if (send_again_unseen(reach) || send_again_by_policy(why, {})) return;
   end(why);
 }
 

@@ -81,8 +81,8 @@ class ClientCallCore final : public Attempt, private net::Timer {
   void on_headers(std::span<const HeaderView> fields, bool end_stream) override;
   void on_data(std::span<const std::byte> bytes, bool end_stream) override;
   void on_writable() override;
-  void on_closed(std::uint32_t error_code, bool unseen) override;
-  void on_connection_lost(const Status& why, bool unseen) override;
+  void on_closed(std::uint32_t error_code, Reach reach) override;
+  void on_connection_lost(const Status& why, Reach reach) override;
 
   // ---- from its hedging ----
   ChannelImpl& channel() { return *channel_; }
@@ -125,7 +125,7 @@ class ClientCallCore final : public Attempt, private net::Timer {
   void read_headers(std::span<const HeaderView> fields);
   void read_trailers(std::span<const HeaderView> fields);
   // True: the call is sent again, now or later.
-  bool send_again_unseen(bool unseen);
+  bool send_again_unseen(Reach reach);
   bool send_again_by_policy(const Status& status, Pushback pushback);
   void on_pause_over();
   std::size_t replay_size_max() const;
@@ -150,7 +150,7 @@ class ClientCallCore final : public Attempt, private net::Timer {
   std::size_t replay_size_ = 0;
   bool replayable_ = true;
   bool half_closed_ = false;
-  int transparent_retries_left_;
+  TransparentRetries transparent_retries_;
   // Of a call with a retryPolicy, until an answer comes.
   struct Retrying {
     Retrying(ClientCallCore& call, const RetryPolicy& of) : policy(of), pauses(of), timer(call) {}

@@ -108,10 +108,10 @@ void ClientConnection::process(const h2::Event& event) {
       break;
     case h2::EventKind::kClosed:
       if (call != nullptr) {
-        const bool unseen = !event.stream->request_sent() ||
-                            event.error_code == static_cast<std::uint32_t>(h2::ErrorCode::kRefusedStream);
+        const bool refused = event.error_code == static_cast<std::uint32_t>(h2::ErrorCode::kRefusedStream);
+        const Reach reach = !event.stream->request_sent() ? Reach::kUnsent : refused ? Reach::kRefused : Reach::kPerhapsSeen;
         event.stream->user = nullptr;
-        call->on_closed(event.error_code, unseen);
+        call->on_closed(event.error_code, reach);
       }
       break;
     case h2::EventKind::kSettings:
@@ -247,7 +247,7 @@ void ClientConnection::close(const Status& why) {
   h2_.for_each_stream([&why](h2::Stream& stream) {
     StreamUser* call = StreamUser::of(stream);
     stream.user = nullptr;
-    call->on_connection_lost(why, !stream.request_sent());
+    call->on_connection_lost(why, stream.request_sent() ? Reach::kPerhapsSeen : Reach::kUnsent);
   });
 }
 

@@ -46,30 +46,29 @@ class Hedging::One final : public Attempt {
     hedging_.lost(*this, Status(StatusCode::kInternal, "the server sent data before its headers"), {});
   }
   void on_writable() override {}
-  void on_closed(std::uint32_t error_code, bool unseen) override {
+  void on_closed(std::uint32_t error_code, Reach reach) override {
     stream_ = nullptr;
-    if (again(unseen)) return;
+    if (again(reach)) return;
     connection_->tally().add(StatusCode::kUnavailable);
     hedging_.lost(*this, hedging_.call_.status_of_reset(error_code), {});
   }
-  void on_connection_lost(const Status& why, bool unseen) override {
+  void on_connection_lost(const Status& why, Reach reach) override {
     stream_ = nullptr;
-    if (again(unseen)) return;
+    if (again(reach)) return;
     connection_->tally().add(StatusCode::kUnavailable);
     hedging_.lost(*this, why, {});
   }
 
  private:
-  bool again(bool unseen) {
-    if (!unseen || transparent_left_ == 0 || hedging_.call_.channel().is_shut_down()) return false;
-    --transparent_left_;
+  bool again(Reach reach) {
+    if (hedging_.call_.channel().is_shut_down() || !transparent_retries_.take(reach)) return false;
     hedging_.call_.channel().start(*this);
     return true;
   }
 
   Hedging& hedging_;
   const int number_;
-  int transparent_left_ = limits::kTransparentRetriesMax;
+  TransparentRetries transparent_retries_;
   ClientConnection* connection_ = nullptr;
   h2::Stream* stream_ = nullptr;
 };

@@ -65,12 +65,12 @@ void ServerWatch::on_data(std::span<const std::byte> bytes, bool end_stream) {
   heard(*newest);
 }
 
-void ServerWatch::on_closed(std::uint32_t error_code, bool) {
+void ServerWatch::on_closed(std::uint32_t error_code, Reach) {
   stream_ = nullptr;
   ended(Status(StatusCode::kUnavailable, "the stream was reset: " + std::to_string(error_code)));
 }
 
-void ServerWatch::on_connection_lost(const Status&, bool) { stream_ = nullptr; }
+void ServerWatch::on_connection_lost(const Status&, Reach) { stream_ = nullptr; }
 
 void ServerWatch::on_timer() noexcept { ask(); }
 

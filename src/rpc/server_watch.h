@@ -55,8 +55,8 @@ class ServerWatch final : private StreamUser, private net::Timer {
   void on_headers(std::span<const HeaderView> fields, bool end_stream) override;
   void on_data(std::span<const std::byte> bytes, bool end_stream) override;
   void on_writable() override {}
-  void on_closed(std::uint32_t error_code, bool unseen) override;
-  void on_connection_lost(const Status& why, bool unseen) override;
+  void on_closed(std::uint32_t error_code, Reach reach) override;
+  void on_connection_lost(const Status& why, Reach reach) override;
   void on_timer() noexcept override;
   void leave_stream();
   // The stream ended with `why`. *this may be gone afterwards, as after the listener's functions.

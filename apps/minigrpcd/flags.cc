@@ -49,6 +49,7 @@ struct Given {
   std::string grpc_gateway = "true";
   std::string snapshot_count = "0";
   std::string unsafe_no_fsync = "false";
+  std::string in_memory = "false";
   std::string restore;
   std::string skip_hash_check = "false";
   std::string bump_revision = "0";
@@ -105,6 +106,8 @@ constexpr std::array kFlags{
             "After so many transactions, save a snapshot to DATA_DIR/snapshots, and keep the newest five; 0: never.  [0]"},
     FlagRow{"unsafe-no-fsync", &Given::unsafe_no_fsync,
             "Acknowledge writes before they are on disk; the machine's crash may lose all. For tests.  [false]", true},
+    FlagRow{"in-memory", &Given::in_memory,
+            "Keep the data in memory, gone with the process; there is no data directory. For tests.  [false]", true},
     FlagRow{"restore", &Given::restore,
             "Begin with a snapshot, of etcd or of minigrpcd, where the data directory is new."},
     FlagRow{"skip-hash-check", &Given::skip_hash_check,
@@ -380,6 +383,12 @@ Status finish(const Given& given, Flags& flags) {
   if (Status status = parse_number("snapshot-count", given.snapshot_count, &registry.snapshot_count); !status.ok())
     return status;
   if (Status status = finish_restore(given, flags); !status.ok()) return status;
+  if (is_true(given.in_memory)) {
+    if (!given.data_dir.empty()) return bad("--in-memory has no data directory: leave --data-dir out");
+    if (!given.restore.empty()) return bad("--in-memory cannot begin with a snapshot: leave --restore out");
+    registry.data_dir.clear();
+    flags.warnings.push_back("--in-memory: all data is gone when this process ends");
+  }
   registry.fsync = !is_true(given.unsafe_no_fsync);
   if (!registry.fsync) flags.warnings.push_back("--unsafe-no-fsync: a crash of the machine may lose or corrupt all data");
   registry.http_gateway = is_true(given.grpc_gateway);

@@ -123,6 +123,14 @@ TEST(FlagsTest, Tls) {
   EXPECT_THAT(flags.tls.cipher_suites, ElementsAre("A", "B"));
 }
 
+TEST(FlagsTest, InMemoryThereIsNoDataDirectory) {
+  const Flags flags = parse({"--in-memory"}).value();
+  EXPECT_EQ(flags.registry.data_dir, "");
+  EXPECT_THAT(flags.warnings, ElementsAre(HasSubstr("--in-memory")));
+  EXPECT_THAT(parse({"--in-memory", "--data-dir", "x"}).error().message(), HasSubstr("leave --data-dir out"));
+  EXPECT_THAT(parse({"--in-memory", "--restore", "x"}).error().message(), HasSubstr("leave --restore out"));
+}
+
 TEST(FlagsTest, NoFsyncIsWarnedOf) {
   EXPECT_TRUE(parse({})->registry.fsync);
   const Flags flags = parse({"--unsafe-no-fsync"}).value();

@@ -48,7 +48,7 @@ void log_banner(const Log& log, const Flags& flags, const Registry& registry) {
   log.info("minigrpcd " MINIGRPC_VERSION ", the etcd v3 API on a single member",
            {{"api", std::string(minigrpc::registry::kApiVersion)}});
   log.info("name = " + flags.registry.name);
-  log.info("data dir = " + flags.registry.data_dir);
+  log.info("data dir = " + (flags.registry.data_dir.empty() ? "none: in memory" : flags.registry.data_dir));
   log.info("listening for clients on " + joined(registry.addresses()));
   log.info("advertise client URLs = " + (flags.registry.advertise_client_urls.empty()
                                              ? "the same"

@@ -95,26 +95,63 @@ Task<std::optional<HttpPage>> liveness(Member& member, std::string path, std::st
   co_return checks_page(checks, query.find("verbose") != std::string::npos, ready ? "readyz" : "livez");
 }
 
-// The text format of Prometheus.
-class MetricsText {
+struct Sample {
+  std::string name;
+  std::string labels;  // {a="b"}, or empty
+  double value = 0;
+};
+
+std::string to_text(double number) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%.17g", number);
+  return text.data();
+}
+
+// Numbers with their names, as Prometheus reads them or as JSON.
+class Metrics {
  public:
-  void add(std::string_view name, std::string_view type, std::string_view help, double value,
-           const std::string& labels = {}) {
-    text_.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ");
-    text_.append(type).append("\n").append(name).append(labels).append(" ").append(number(value)).append("\n");
+  void counter(std::string_view name, std::string_view help, double value) { add(name, "counter", help, value); }
+  void gauge(std::string_view name, std::string_view help, double value, std::string labels = {}) {
+    add(name, "gauge", help, value, std::move(labels));
   }
-  void gauge(std::string_view name, std::string_view help, double value, const std::string& labels = {}) {
-    add(name, "gauge", help, value, labels);
+  void histogram(const std::string& name, std::string_view help, const DurationHistogram& times) {
+    head(name, "histogram", help);
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) {
+      count += times.count(i);
+      std::string labels = R"({le=")" + to_text(DurationHistogram::seconds_of(i)) + R"("})";
+      sample({name + "_bucket", std::move(labels), static_cast<double>(count)});
+    }
+    count += times.count(DurationHistogram::kBuckets);
+    sample({name + "_bucket", R"({le="+Inf"})", static_cast<double>(count)});
+    sample({name + "_sum", {}, times.sum_seconds()});
+    sample({name + "_count", {}, static_cast<double>(count)});
   }
-  std::string take() { return std::move(text_); }
+  // https://prometheus.io/docs/instrumenting/exposition_formats
+  const std::string& text() const { return text_; }
+  std::string json() const {
+    std::string members;
+    for (const Sample& one : samples_)
+      members += (members.empty() ? "" : ",") + json_quoted(one.name + one.labels) + ":" + to_text(one.value);
+    return "{" + members + "}";
+  }
 
  private:
-  static std::string number(double value) {
-    std::array<char, 40> text{};
-    std::snprintf(text.data(), text.size(), "%.17g", value);
-    return text.data();
+  void add(std::string_view name, std::string_view type, std::string_view help, double value, std::string labels = {}) {
+    head(name, type, help);
+    sample({std::string(name), std::move(labels), value});
   }
+  void head(std::string_view name, std::string_view type, std::string_view help) {
+    text_.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ");
+    text_.append(type).append("\n");
+  }
+  void sample(Sample sample) {
+    text_.append(sample.name).append(sample.labels).append(" ").append(to_text(sample.value)).append("\n");
+    samples_.push_back(std::move(sample));
+  }
+
   std::string text_;
+  std::vector<Sample> samples_;
 };
 
 std::size_t open_descriptors() {
@@ -125,13 +162,13 @@ std::size_t open_descriptors() {
   return count > 3 ? count - 3 : 0;
 }
 
-void add_process(MetricsText& metrics) {
+void add_process(Metrics& metrics) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
-  metrics.add("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.",
+  metrics.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
               seconds(usage.ru_utime) + seconds(usage.ru_stime));
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -146,7 +183,7 @@ void add_process(MetricsText& metrics) {
   metrics.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", virtual_pages * page_size);
 }
 
-void add_server(const Member& member, MetricsText& metrics) {
+void add_server(const Member& member, Metrics& metrics) {
   metrics.gauge("etcd_cluster_version", "Which version is running. 1 for 'cluster_version' label with current version", 1,
                 R"({cluster_version=")" + cluster_version() + R"("})");
   metrics.gauge("etcd_server_version", "Which version is running. 1 for 'server_version' label with current version.", 1,
@@ -158,32 +195,94 @@ void add_server(const Member& member, MetricsText& metrics) {
   metrics.gauge("etcd_server_is_learner", "Whether or not this member is a learner. 1 if is, 0 otherwise.", 0);
 }
 
-Result<std::string> metrics_text(Member& member) {
+void add_data(const store::Size& size, const store::ReadView& view, Metrics& metrics) {
+  metrics.gauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.",
+                static_cast<double>(size.quota_bytes));
+  metrics.gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database physically allocated in bytes.",
+                static_cast<double>(size.total_bytes));
+  metrics.gauge("etcd_mvcc_db_total_size_in_use_in_bytes",
+                "Total size of the underlying database logically in use in bytes.",
+                static_cast<double>(size.in_use_bytes));
+  metrics.gauge("etcd_debugging_mvcc_current_revision", "The current revision of store.",
+                static_cast<double>(view.revision()));
+  metrics.gauge("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction in store.",
+                static_cast<double>(view.compact_revision()));
+}
+
+void add_requests(Member& member, Metrics& metrics) {
+  const Counters& counters = member.counters();
+  const auto count = [&](std::string_view name, std::string_view help, const Counter& counter) {
+    metrics.counter(name, help, static_cast<double>(counter.value()));
+  };
+  count("etcd_mvcc_range_total", "Total number of ranges seen by this member.", counters.ranges);
+  count("etcd_mvcc_put_total", "Total number of puts seen by this member.", counters.puts);
+  count("etcd_mvcc_delete_total", "Total number of deletes seen by this member.", counters.deletes);
+  count("etcd_mvcc_txn_total", "Total number of txns seen by this member.", counters.txns);
+  count("etcd_debugging_lease_granted_total", "The total number of granted leases.", counters.leases_granted);
+  count("etcd_debugging_lease_revoked_total", "The total number of revoked leases.", counters.leases_revoked);
+  count("etcd_debugging_lease_renewed_total", "The number of renewed leases seen by the leader.", counters.leases_renewed);
+  count("etcd_debugging_server_lease_expired_total", "The total number of expired leases.", counters.leases_expired);
+  metrics.gauge("etcd_server_proposals_pending", "The current number of requests that wait for the writer.",
+                static_cast<double>(member.writer().pending_count()));
+  metrics.histogram("etcd_disk_wal_fsync_duration_seconds", "How long it takes until a group of writes is on the disk.",
+                    counters.commits);
+  const WatchHub::Statistics watches = member.hub().statistics();
+  metrics.gauge("etcd_debugging_mvcc_watcher_total", "Total number of watchers.", static_cast<double>(watches.watchers));
+  metrics.gauge("etcd_debugging_mvcc_slow_watcher_total", "Total number of unsynced slow watchers.",
+                static_cast<double>(watches.behind));
+  metrics.counter("etcd_debugging_mvcc_events_total", "Total number of events sent by this member.",
+                  static_cast<double>(watches.events));
+}
+
+void add_peers(const ServerCounters& peers, Metrics& metrics) {
+  const auto count = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    metrics.counter(name, help, static_cast<double>(value));
+  };
+  count("minigrpc_server_connections_accepted_total", "Connections of clients.", peers.connections_accepted);
+  count("minigrpc_server_connections_refused_total", "Connections beyond the limit.", peers.connections_refused);
+  count("minigrpc_server_handshakes_failed_total", "Connections on which TLS or HTTP/2 did not begin.",
+        peers.handshakes_failed);
+  count("minigrpc_server_connections_flooding_total", "Connections ended for resets, PINGs or empty frames without end.",
+        peers.connections_flooding);
+  count("minigrpc_server_connections_broken_total", "Connections ended for breaking the rules of HTTP/2.",
+        peers.connections_broken);
+  count("minigrpc_server_connections_stalled_total", "Connections ended since the client read nothing.",
+        peers.connections_stalled);
+  count("minigrpc_server_calls_refused_total", "Calls on connections that have too many.", peers.calls_refused);
+}
+
+Result<Metrics> all_metrics(Member& member) {
   const Result<store::Size> size = member.store().size();
   if (!size) return size.error();
   const Result<store::ReadView> view = member.store().read();
   if (!view) return view.error();
-  MetricsText metrics;
+  Metrics metrics;
   add_server(member, metrics);
-  metrics.gauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.",
-                static_cast<double>(size->quota_bytes));
-  metrics.gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database physically allocated in bytes.",
-                static_cast<double>(size->total_bytes));
-  metrics.gauge("etcd_mvcc_db_total_size_in_use_in_bytes",
-                "Total size of the underlying database logically in use in bytes.",
-                static_cast<double>(size->in_use_bytes));
-  metrics.gauge("etcd_debugging_mvcc_current_revision", "The current revision of store.",
-                static_cast<double>(view->revision()));
-  metrics.gauge("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction in store.",
-                static_cast<double>(view->compact_revision()));
+  add_data(*size, *view, metrics);
+  add_requests(member, metrics);
+  add_peers(member.server_counters(), metrics);
   add_process(metrics);
-  return metrics.take();
+  return metrics;
 }
 
+HttpPage failure_page(const Status& status) { return {.status = 500, .body = status.message() + "\n"}; }
+
 HttpPage metrics_page(Member& member) {
-  Result<std::string> text = metrics_text(member);
-  if (!text) return {.status = 500, .body = text.error().message() + "\n"};
-  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = *std::move(text)};
+  const Result<Metrics> metrics = all_metrics(member);
+  if (!metrics) return failure_page(metrics.error());
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics->text()};
+}
+
+// As Go's expvar has it, which etcd serves there: how it was started, and numbers.
+HttpPage variables_page(Member& member) {
+  const Result<Metrics> metrics = all_metrics(member);
+  if (!metrics) return failure_page(metrics.error());
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string arguments;
+  for (std::string argument; std::getline(file, argument, '\0');)
+    arguments += (arguments.empty() ? "" : ",") + json_quoted(argument);
+  return {.content_type = std::string(kJson),
+          .body = R"({"cmdline":[)" + arguments + R"(],"metrics":)" + metrics->json() + "}\n"};
 }
 
 HttpPage version_page() {
@@ -196,6 +295,7 @@ HttpPage version_page() {
 Task<std::optional<HttpPage>> make_page(Member& member, std::string path, std::string query) {
   if (path == "/version") co_return version_page();
   if (path == "/metrics") co_return metrics_page(member);
+  if (path == "/debug/vars") co_return variables_page(member);
   if (path == "/health") {
     Task<HttpPage> checking = health(member, std::move(query));
     HttpPage page = co_await checking;

@@ -1,4 +1,4 @@
-// What etcd serves by HTTP beside its gateway: /version, /health, /livez, /readyz and /metrics.
+// What etcd serves by HTTP beside its gateway: /version, /health, /livez, /readyz, /metrics and /debug/vars.
 //
 // Thread rule: any loop.
 #pragma once

@@ -24,6 +24,7 @@ Task<Result<etcdserverpb::RangeResponse>> KvService::Range(ServerContext& contex
   Result<store::RangeResult> result = view->range(*range);
   if (!result) co_return std::move(result).error();
   etcdserverpb::RangeResponse answer;
+  member_.counters().ranges.add();
   member_.fill(answer.mutable_header(), result->revision);
   to_message(*result, &answer);
   co_return answer;
@@ -76,6 +77,14 @@ Task<Result<etcdserverpb::DeleteRangeResponse>> KvService::DeleteRange(ServerCon
   co_return answer;
 }
 
+// As etcd: a transaction of a single operation counts as that.
+void KvService::count(const etcdserverpb::TxnResponse& answer) {
+  Counters& counters = member_.counters();
+  if (answer.responses_size() > 1) counters.txns.add();
+  for (const etcdserverpb::ResponseOp& response : answer.responses())
+    if (response.has_response_range()) counters.ranges.add();
+}
+
 Result<etcdserverpb::TxnResponse> KvService::read(const Access& access, const store::TxnRequest& request) {
   const Result<store::ReadView> view = member_.store().read();
   if (!view) return view.error();
@@ -85,6 +94,7 @@ Result<etcdserverpb::TxnResponse> KvService::read(const Access& access, const st
   etcdserverpb::TxnResponse answer;
   member_.fill(answer.mutable_header(), result->revision);
   to_message(*result, &answer);
+  count(answer);
   return answer;
 }
 
@@ -112,6 +122,7 @@ Task<Result<etcdserverpb::TxnResponse>> KvService::Txn(ServerContext& context, e
   etcdserverpb::TxnResponse answer;
   member_.fill(answer.mutable_header(), result->revision);
   to_message(*result, &answer);
+  count(answer);
   co_return answer;
 }
 

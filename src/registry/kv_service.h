@@ -27,6 +27,7 @@ class KvService final : public etcdserverpb::KV::Handler {
 
  private:
   Result<etcdserverpb::TxnResponse> read(const Access& access, const store::TxnRequest& request);
+  void count(const etcdserverpb::TxnResponse& answer);
   Status check_size(const google::protobuf::Message& request) const;
 
   Member& member_;

@@ -78,6 +78,7 @@ Task<Result<etcdserverpb::LeaseGrantResponse>> LeaseService::LeaseGrant(ServerCo
   auto writing = member_.writer().write(apply);
   Status status = co_await writing;
   if (!status.ok()) co_return status;
+  member_.counters().leases_granted.add();
   etcdserverpb::LeaseGrantResponse answer;
   member_.fill(answer.mutable_header(), revision);
   answer.set_id(info.id);
@@ -102,6 +103,7 @@ Task<Result<etcdserverpb::LeaseRevokeResponse>> LeaseService::LeaseRevoke(Server
   auto writing = member_.writer().write(revoke);
   Status status = co_await writing;
   if (!status.ok()) co_return status;
+  member_.counters().leases_revoked.add();
   etcdserverpb::LeaseRevokeResponse answer;
   member_.fill(answer.mutable_header(), revision);
   co_return answer;
@@ -141,6 +143,7 @@ Task<Status> LeaseService::serve(Access access, KeepAliveStream* stream) {
     Status status = co_await renewing;
     // A lease that does not exist is an answer with TTL 0, not an error: other leases share the stream.
     if (!status.ok() && status.code() != StatusCode::kNotFound) co_return status;
+    if (status.ok()) member_.counters().leases_renewed.add();
     answer.set_id(id);
     answer.set_ttl(info.granted_ttl_s);
     auto writing = stream->write(answer);

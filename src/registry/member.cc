@@ -58,7 +58,7 @@ Member::Member(const RegistryOptions& options, std::unique_ptr<store::Store> sto
       peer_urls_(options_.advertise_peer_urls),
       auth_(std::move(auth)),
       hub_(revision),
-      writer_(*store_, hub_, log_) {}
+      writer_(*store_, hub_, counters_, log_) {}
 
 Member::~Member() { stop(); }
 

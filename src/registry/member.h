@@ -5,7 +5,9 @@
 #pragma once
 
 #include <minigrpc/registry.h>
+#include <minigrpc/server.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +16,7 @@
 #include "etcd/api/header.pb.h"
 #include "registry/alarms.h"
 #include "registry/auth_store.h"
+#include "registry/counters.h"
 #include "registry/log.h"
 #include "registry/open_calls.h"
 #include "registry/watch_hub.h"
@@ -46,6 +49,10 @@ class Member {
   OpenCalls& open_calls() { return open_calls_; }
   AuthStore& auth() { return *auth_; }
   Alarms& alarms() { return alarms_; }
+  Counters& counters() { return counters_; }
+  // What the server that serves it has seen of its peers. Set before it listens.
+  void set_server_counters(std::function<ServerCounters()> counters) { server_counters_ = std::move(counters); }
+  ServerCounters server_counters() const { return server_counters_ ? server_counters_() : ServerCounters(); }
   const Log& log() const { return log_; }
   const RegistryOptions& options() const { return options_; }
   store::Identity identity() const { return identity_; }
@@ -78,6 +85,8 @@ class Member {
   const std::unique_ptr<AuthStore> auth_;
   Alarms alarms_;
   OpenCalls open_calls_;
+  Counters counters_;
+  std::function<ServerCounters()> server_counters_;
   WatchHub hub_;
   WriterThread writer_;
 };

@@ -88,6 +88,7 @@ class RegistryImpl {
     for (Service* service : std::initializer_list<Service*>{&kv_, &watch_, &lease_, &lock_, &election_, &auth_, &cluster_,
                                                             &maintenance_, &health_.service()})
       server_.add(*service);
+    member_->set_server_counters([this] { return server_.counters(); });
     server_.impl().set_other_protocol(std::make_unique<HttpGateway>(*member_, own_services_));
     if (compacts_by_itself(member_->options())) background_.spawn(compact_by_itself(*member_, runtime));
     const RegistryOptions& options = member_->options();

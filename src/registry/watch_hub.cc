@@ -28,6 +28,7 @@ void WatchHub::publish(store::Committed committed) {
   const auto shared = std::make_shared<const store::Committed>(std::move(committed));
   std::lock_guard lock(mutex_);
   revision_ = shared->revision;
+  statistics_.events += shared->events.size();
   ++sequence_;
   committed_bytes_ = 0;
   for (const store::Event& event : shared->events) committed_bytes_ += size_of(event);
@@ -50,7 +51,7 @@ bool WatchHub::deliver(const std::shared_ptr<Watcher>& watcher, const CommittedP
     return true;
   }
   if (outbox.deliveries_.size() >= kOutboxDeliveriesMax || outbox.bytes_ >= kOutboxBytesMax) {
-    watcher->state_ = Watcher::State::kBehind;
+    set_state(*watcher, Watcher::State::kBehind);
     watcher->next_revision_ = committed->events[index].revision.main;
     outbox.behind_[watcher.get()] = {watcher, watcher->next_revision_};
     outbox.wake_();
@@ -69,6 +70,21 @@ std::int64_t WatchHub::revision() const {
   return revision_;
 }
 
+WatchHub::Statistics WatchHub::statistics() const {
+  std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+void WatchHub::set_state(Watcher& watcher, Watcher::State state) {
+  const auto count = [this](Watcher::State of, std::size_t more) {
+    if (of != Watcher::State::kIdle) statistics_.watchers += more;
+    if (of == Watcher::State::kBehind) statistics_.behind += more;
+  };
+  count(watcher.state_, static_cast<std::size_t>(-1));
+  count(state, 1);
+  watcher.state_ = state;
+}
+
 std::int64_t WatchHub::start(const std::shared_ptr<Watcher>& watcher, Outbox& outbox, std::int64_t start_revision) {
   std::lock_guard lock(mutex_);
   watcher->outbox_ = &outbox;
@@ -76,7 +92,7 @@ std::int64_t WatchHub::start(const std::shared_ptr<Watcher>& watcher, Outbox& ou
   if (watcher->next_revision_ > revision_) {
     attach(watcher);
   } else {
-    watcher->state_ = Watcher::State::kBehind;
+    set_state(*watcher, Watcher::State::kBehind);
     outbox.behind_[watcher.get()] = {watcher, watcher->next_revision_};
     outbox.wake_();
   }
@@ -99,7 +115,7 @@ void WatchHub::stop(Watcher& watcher) {
   std::lock_guard lock(mutex_);
   if (watcher.outbox_ == nullptr) return;
   if (watcher.state_ == Watcher::State::kFollowing) detach(watcher);
-  watcher.state_ = Watcher::State::kIdle;
+  set_state(watcher, Watcher::State::kIdle);
   watcher.outbox_->behind_.erase(&watcher);
   std::erase_if(watcher.outbox_->deliveries_,
                 [&](const Delivery& delivery) { return delivery.watcher.get() == &watcher; });
@@ -123,7 +139,7 @@ WatchHub::Followers& WatchHub::followers_of(const WatchFilter& filter) {
 }
 
 void WatchHub::attach(const std::shared_ptr<Watcher>& watcher) {
-  watcher->state_ = Watcher::State::kFollowing;
+  set_state(*watcher, Watcher::State::kFollowing);
   followers_of(watcher->filter_).push_back(watcher);
   if (is_prefix(watcher->filter_)) ++prefix_lengths_[watcher->filter_.key.size()];
 }

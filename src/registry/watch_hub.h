@@ -116,6 +116,12 @@ class WatchHub {
 
   // In order of revision, each commit once.
   void publish(store::Committed committed);
+  struct Statistics {
+    std::size_t watchers = 0;
+    std::size_t behind = 0;  // of these, those that read history
+    std::uint64_t events = 0;  // published
+  };
+  Statistics statistics() const;
   // What was published last. Every write that was acknowledged is in it.
   std::int64_t revision() const;
 
@@ -141,6 +147,7 @@ class WatchHub {
   Followers& followers_of(const WatchFilter& filter);
   void attach(const std::shared_ptr<Watcher>& watcher);
   void detach(Watcher& watcher);
+  void set_state(Watcher& watcher, Watcher::State state);
   template <class Visit>
   void for_each_follower(std::string_view key, Visit visit);
   // False when the outbox is full: the watcher is behind now, and still to be detached.
@@ -148,6 +155,7 @@ class WatchHub {
 
   mutable std::mutex mutex_;
   std::int64_t revision_;
+  Statistics statistics_;
   std::uint64_t sequence_ = 0;     // commits published
   std::size_t committed_bytes_ = 0;  // of the one being published
   ByString by_key_;

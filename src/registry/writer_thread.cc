@@ -20,7 +20,7 @@ constexpr std::size_t kRevokeMax = 500;
 constexpr std::size_t kRemoveStep = 2000;
 // After a failing disk refused a revocation.
 constexpr std::int64_t kRetryMs = 1000;
-constexpr std::int64_t kSlowCommitMs = 1000;
+constexpr std::chrono::seconds kSlowCommit{1};
 
 }  // namespace
 
@@ -34,8 +34,8 @@ CompactOperation::CompactOperation(WriterThread& writer, std::int64_t revision, 
 
 bool WriterOperation::submit() { return writer_->submit(*this); }
 
-WriterThread::WriterThread(store::Store& store, WatchHub& hub, const Log& log)
-    : store_(store), hub_(hub), log_(log), last_turn_ms_(now_ms()), thread_([this] { run(); }) {}
+WriterThread::WriterThread(store::Store& store, WatchHub& hub, Counters& counters, const Log& log)
+    : store_(store), hub_(hub), counters_(counters), log_(log), last_turn_ms_(now_ms()), thread_([this] { run(); }) {}
 
 WriterThread::~WriterThread() { stop(); }
 
@@ -61,6 +61,11 @@ bool WriterThread::submit(WriterOperation& operation) {
   pending_.push_back(&operation);
   if (pending_.size() == 1) wake_.notify_one();
   return true;
+}
+
+std::size_t WriterThread::pending_count() {
+  std::lock_guard lock(mutex_);
+  return pending_.size();
 }
 
 void WriterThread::run() {
@@ -149,17 +154,27 @@ void WriterThread::write_group(const Operations& writes) {
 }
 
 Status WriterThread::try_write(const Operations& operations) {
-  const std::int64_t begin_ms = now_ms();
+  const auto begin = std::chrono::steady_clock::now();
   Result<store::WriteBatch> batch = store_.begin();
   if (!batch) return std::move(batch).error();
   for (WriterOperation* operation : operations) operation->status_ = operation->apply(*batch);
   Result<store::Committed> committed = batch->commit();
   if (!committed) return std::move(committed).error();
-  if (const std::int64_t took_ms = now_ms() - begin_ms; took_ms > kSlowCommitMs)
+  const auto took = std::chrono::steady_clock::now() - begin;
+  counters_.commits.add(took);
+  if (const auto took_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took); took_ms > kSlowCommit)
     log_.warn("a commit took too long: is the disk slow or busy?",
-              {{"took", std::to_string(took_ms) + "ms"}, {"requests", std::to_string(operations.size())}});
-  hub_.publish(*std::move(committed));
+              {{"took", std::to_string(took_ms.count()) + "ms"}, {"requests", std::to_string(operations.size())}});
+  publish(*std::move(committed));
   return Status();
+}
+
+void WriterThread::publish(store::Committed committed) {
+  std::uint64_t puts = 0;
+  for (const store::Event& event : committed.events) puts += event.type == store::EventType::kPut ? 1 : 0;
+  counters_.puts.add(puts);
+  counters_.deletes.add(committed.events.size() - puts);
+  hub_.publish(std::move(committed));
 }
 
 void WriterThread::revoke_expired() {
@@ -177,7 +192,8 @@ void WriterThread::revoke_expired() {
     }
     Result<store::Committed> committed = batch->commit();
     if (!committed) return std::move(committed).error();
-    hub_.publish(*std::move(committed));
+    publish(*std::move(committed));
+    counters_.leases_expired.add(expired.size());
     return Status();
   };
   if (const Status status = revoke_all(); !status.ok()) {

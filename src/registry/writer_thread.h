@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "registry/counters.h"
 #include "registry/log.h"
 #include "registry/watch_hub.h"
 #include "store/store.h"
@@ -113,7 +114,7 @@ class CompactOperation final : public WriterOperation {
 class WriterThread {
  public:
   // All are borrowed until stop() has returned.
-  WriterThread(store::Store& store, WatchHub& hub, const Log& log);
+  WriterThread(store::Store& store, WatchHub& hub, Counters& counters, const Log& log);
   // Stops.
   ~WriterThread();
   WriterThread(const WriterThread&) = delete;
@@ -142,6 +143,8 @@ class WriterThread {
     return CompactOperation(*this, revision, physical);
   }
 
+  // Operations that wait for their turn.
+  std::size_t pending_count();
   // Does what was asked for until now, ends the thread and joins it. Later operations fail with UNAVAILABLE.
   void stop();
 
@@ -169,6 +172,8 @@ class WriterThread {
   void write_group(const Operations& writes);
   // Applies and commits all as one batch; a failure other than a request's own is the result.
   Status try_write(const Operations& operations);
+  // Counts its changes, and hands them to the watchers.
+  void publish(store::Committed committed);
   void revoke_expired();
   void remove_compacted();
   void notice_long_stop();
@@ -177,6 +182,7 @@ class WriterThread {
 
   store::Store& store_;
   WatchHub& hub_;
+  Counters& counters_;
   const Log& log_;
 
   std::mutex mutex_;

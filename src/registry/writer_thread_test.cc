@@ -22,7 +22,7 @@ class WriterThreadTest : public ::testing::Test {
                    .value()),
         hub_(store_->read()->revision()),
         log_(LogSink()),
-        writer_(*store_, hub_, log_) {
+        writer_(*store_, hub_, counters_, log_) {
     hub_.start(everything_, outbox_, 0);
   }
   ~WriterThreadTest() override {
@@ -70,6 +70,7 @@ class WriterThreadTest : public ::testing::Test {
   store::lmdb::FaultPlan faults_;
   std::unique_ptr<store::Store> store_;
   WatchHub hub_;
+  Counters counters_;
   Log log_;
   WriterThread writer_;
   Outbox outbox_{[] {}};

@@ -207,6 +207,36 @@ class GatewayTest(Case):
                      "etcd_debugging_mvcc_current_revision ", "process_resident_memory_bytes ", "process_open_fds "):
             self.assertIn("\n" + name, body)
 
+    def metrics(self):
+        _, _, body = self.ask("GET", "/metrics")
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in body.splitlines() if line[0] != "#")}
+
+    def test_metrics_count_what_is_done(self):
+        before = self.metrics()
+        self.put("counted", "1")
+        self.post("/v3/kv/range", {"key": b64("counted")})
+        self.post("/v3/kv/txn", {"success": [{"requestPut": {"key": b64("counted"), "value": b64("2")}},
+                                               {"requestRange": {"key": b64("counted")}}]})
+        self.post("/v3/kv/deleterange", {"key": b64("counted")})
+        lease = self.post("/v3/lease/grant", {"TTL": "60"})["ID"]
+        self.post("/v3/lease/revoke", {"ID": lease})
+        self.start_watch(key=b64("counted"))
+        during = self.metrics()
+        for name, more in {"etcd_mvcc_range_total": 2, "etcd_mvcc_put_total": 2, "etcd_mvcc_delete_total": 1,
+                           "etcd_mvcc_txn_total": 1, "etcd_debugging_lease_granted_total": 1,
+                           "etcd_debugging_lease_revoked_total": 1, "etcd_debugging_mvcc_watcher_total": 1}.items():
+            with self.subTest(name):
+                self.assertGreaterEqual(during[name], before[name] + more)
+        name = "etcd_disk_wal_fsync_duration_seconds"
+        self.assertGreaterEqual(during[name + "_count"], before[name + "_count"] + 3)
+        self.assertEqual(during[name + '_bucket{le="+Inf"}'], during[name + "_count"])
+        self.assertIn("etcd_server_proposals_pending", during)
+
+    def test_variables_say_how_it_was_started(self):
+        status, _, body = self.ask("GET", "/debug/vars")
+        self.assertEqual(status, 200)
+        self.assertIn("--data-dir", json.loads(body)["cmdline"])
+
     def test_one_connection_carries_many_requests(self):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
         self.addCleanup(connection.close)

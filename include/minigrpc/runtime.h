@@ -34,6 +34,8 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
+  // The time that deadlines and timers go by: the steady clock's, or a test's FakeClock's.
+  static TimePoint now();
   // True after `duration`; false as soon as the awaiting task is cancelled.
   Task<bool> sleep_for(std::chrono::nanoseconds duration);
   Task<bool> sleep_until(TimePoint time);

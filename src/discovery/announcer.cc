@@ -220,7 +220,7 @@ Task<void> Announcer::State::keep_keys(Tenure& tenure) {
       if (!put.ok()) {
         on_failure(put);
         tenure.dirty = true;
-        again = std::chrono::steady_clock::now() + backoff_.next(random());
+        again = Runtime::now() + backoff_.next(random());
       }
     }
     Task<bool> waiting = again ? tenure.wake.wait_until(runtime_, *again) : tenure.wake.wait();
@@ -270,11 +270,11 @@ Task<Status> Announcer::State::put_keys() {
       co_return Status();
     }
     // Who deletes our keys as often as we put them meets ever longer pauses.
-    const TimePoint now = std::chrono::steady_clock::now();
+    const TimePoint now = Runtime::now();
     if (now - last_put_ > options_.ttl) calm_.reset();
     Task<void> calming = pause(calm_.next(random()));
     co_await calming;
-    last_put_ = std::chrono::steady_clock::now();
+    last_put_ = Runtime::now();
     Task<Result<etcd::TxnResponse>> putting = client_.Txn(std::move(repair));
     Result<etcd::TxnResponse> put = co_await putting;
     if (!put) co_return std::move(put).error();

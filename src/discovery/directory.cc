@@ -184,7 +184,7 @@ void Directory::State::publish() {
   if (!instances.empty()) return hand_out(std::move(instances));
   if (!published_any_)
     return tell(Status(StatusCode::kUnavailable, "no instance of " + service_ + " is registered"));
-  hold_until_ = std::chrono::steady_clock::now() + options_.empty_hold;
+  hold_until_ = Runtime::now() + options_.empty_hold;
   emptied_.set();
 }
 

@@ -19,7 +19,7 @@ using Stream = ClientStream<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveRespons
 
 constexpr std::chrono::milliseconds kFirstPause{50};
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
+TimePoint now() { return Runtime::now(); }
 
 }  // namespace
 

@@ -121,7 +121,7 @@ Task<Step> Watcher::State::run_stream(std::size_t endpoint) {
   if (!options) co_return WatchCursor::on_stream_ended(std::move(options).error());
   const bool token_is_new = options->token_is_new;
   Stream stream = pb::Watch::Client(client_->channel(endpoint)).Watch(std::move(options->call));
-  last_heard_ = std::chrono::steady_clock::now();
+  last_heard_ = Runtime::now();
   auto creating = stream.write(cursor_.create_request());
   co_await creating;  // where it fails, reading tells why
   stream_ended_ = false;
@@ -153,7 +153,7 @@ Task<Step> Watcher::State::read(Stream& stream) {
       step = WatchCursor::on_stream_ended(std::move(status));
       break;
     }
-    last_heard_ = std::chrono::steady_clock::now();
+    last_heard_ = Runtime::now();
     std::optional<WatchUpdate> progress = wanted_progress(*response);
     step = cursor_.on_response(*std::move(response));
     if (progress && !step.update) step.update = std::move(progress);
@@ -198,13 +198,13 @@ Task<void> Watcher::State::guard(Stream& stream) {
       const TimePoint since = asked_at.value_or(last_heard_);
       Task<bool> waiting = stirred_.wait_until(runtime(), since + silence_max_);
       if (co_await waiting) continue;
-      const TimePoint now = std::chrono::steady_clock::now();
+      const TimePoint now = Runtime::now();
       if (reading_paused_) last_heard_ = now;
       if (asked_at && last_heard_ >= *asked_at) asked_at.reset();
       if (asked_at) co_return stream.cancel();
       if (last_heard_ + silence_max_ > now) continue;
     }
-    asked_at = std::chrono::steady_clock::now();
+    asked_at = Runtime::now();
     progress_asked_ = progress_wanted_;
     pb::WatchRequest question;
     question.mutable_progress_request();
@@ -228,7 +228,7 @@ Task<bool> Watcher::State::push(WatchUpdate update) {
     Task<bool> waiting = room_.wait();
     const bool has_room = co_await waiting;
     reading_paused_ = false;
-    last_heard_ = std::chrono::steady_clock::now();
+    last_heard_ = Runtime::now();
     if (!has_room) co_return false;
   }
 }

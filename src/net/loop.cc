@@ -12,6 +12,16 @@ namespace minigrpc::net {
 
 namespace {
 thread_local Loop* t_current = nullptr;
+std::mutex g_living_mutex;
+std::vector<Loop*> g_living;
+}  // namespace
+
+std::atomic<TimePoint::rep> Loop::manual_time_{kNoManualTime};
+
+Loop::Living Loop::living() { return {std::unique_lock(g_living_mutex), g_living}; }
+
+void Loop::set_manual_time(std::optional<TimePoint> time) {
+  manual_time_.store(time ? time->time_since_epoch().count() : kNoManualTime, std::memory_order_relaxed);
 }
 
 Loop* Loop::current() { return t_current; }
@@ -27,12 +37,18 @@ Loop::Loop()
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  std::lock_guard lock(g_living_mutex);
+  g_living.push_back(this);
 }
 
 Loop::~Loop() { stop(); }
 
 void Loop::stop() {
   if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(g_living_mutex);
+    std::erase(g_living, this);
+  }
   io_.stop();
   thread_.join();
 }
@@ -61,6 +77,10 @@ void Loop::arm(Timer& timer, TimePoint when) {
 void Loop::wait_for_timers() {
   wakeup_at_ = timers_.earliest();
   if (wakeup_at_ == TimePoint::max()) return;
+  if (time_is_manual()) {  // move_time() runs what comes later
+    if (wakeup_at_ <= now()) post([this] { run_timers(); });
+    return;
+  }
   wakeup_.expires_at(wakeup_at_);
   wakeup_.async_wait([this](const boost::system::error_code& error) {
     if (!error) run_timers();
@@ -71,6 +91,11 @@ void Loop::run_timers() {
   wakeup_at_ = TimePoint::max();
   timers_.run_due(now());
   if (timers_.earliest() < wakeup_at_) wait_for_timers();
+}
+
+TimePoint Loop::run_due_timers() {
+  run_timers();
+  return timers_.earliest();
 }
 
 void Loop::flush_later(Flushable& flushable) {

@@ -9,6 +9,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <atomic>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -53,13 +56,32 @@ class Loop final : public Executor {
   bool drain();
 
   boost::asio::io_context& io() { return io_; }
-  static TimePoint now() { return std::chrono::steady_clock::now(); }
+  // The steady clock's, or where a test has stopped it (net/manual_time.h).
+  static TimePoint now() {
+    const TimePoint::rep manual = manual_time_.load(std::memory_order_relaxed);
+    if (manual == kNoManualTime) [[likely]]
+      return std::chrono::steady_clock::now();
+    return TimePoint(TimePoint::duration(manual));
+  }
   void arm(Timer& timer, TimePoint when);
   void disarm(Timer& timer) { timers_.disarm(timer); }
 
   // Calls flush() once, after the handlers that are ready now: the turn's output leaves in one write.
   void flush_later(Flushable& flushable);
   void cancel_flush(Flushable& flushable);
+
+  // ---- for manual time ----
+  // Every loop whose thread runs; none begins or ends while this is held.
+  struct Living {
+    std::unique_lock<std::mutex> lock;
+    const std::vector<Loop*>& loops;
+  };
+  static Living living();
+  static bool time_is_manual() { return manual_time_.load(std::memory_order_relaxed) != kNoManualTime; }
+  // none: time goes by itself.
+  static void set_manual_time(std::optional<TimePoint> time);
+  // Runs the timers that are due; when the next one is.
+  TimePoint run_due_timers();
 
   // Where every connection of this loop reads to; borrowed until the turn ends.
   std::span<std::byte> receive_buffer() { return receive_buffer_; }
@@ -75,6 +97,9 @@ class Loop final : public Executor {
   void run_timers();
   void wait_for_timers();
   void flush_all();
+
+  static constexpr TimePoint::rep kNoManualTime = TimePoint::duration::min().count();
+  static std::atomic<TimePoint::rep> manual_time_;
 
   boost::asio::io_context io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

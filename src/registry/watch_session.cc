@@ -70,7 +70,7 @@ WatchSession::WatchSession(Member& member, Runtime& runtime, const ServerContext
       stream_(stream),
       outbox_([this] { wake_.set(); }),
       auth_changes_(member.auth().changes()),
-      next_progress_(std::chrono::steady_clock::now() + member.options().watch_progress_interval) {}
+      next_progress_(Runtime::now() + member.options().watch_progress_interval) {}
 
 WatchSession::~WatchSession() {
   for (auto& [id, entry] : watchers_) member_.hub().stop(*entry.watcher);
@@ -140,7 +140,7 @@ Task<bool> WatchSession::send_turn() {
   open = co_await send_progress(turn.revision);
   if (!open) co_return false;
   const bool woken = co_await wake_.wait_until(runtime_, next_progress_);
-  co_return woken || std::chrono::steady_clock::now() >= next_progress_;
+  co_return woken || Runtime::now() >= next_progress_;
 }
 
 Task<bool> WatchSession::serve_requests() {
@@ -340,7 +340,7 @@ Task<bool> WatchSession::send_progress(std::int64_t revision) {
     const bool open = co_await write(response_for(-1, revision));
     if (!open) co_return false;
   }
-  const TimePoint now = std::chrono::steady_clock::now();
+  const TimePoint now = Runtime::now();
   if (now < next_progress_) co_return true;
   next_progress_ = now + member_.options().watch_progress_interval;
   // Only the sender changes watchers_, so the iteration survives the writes.

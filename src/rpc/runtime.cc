@@ -179,6 +179,8 @@ class LoopSleep final : public net::Timer, public CancelNode {
 
 }  // namespace
 
+TimePoint Runtime::now() { return net::Loop::now(); }
+
 Task<bool> Runtime::sleep_until(TimePoint time) {
   TaskContext& context = co_await current_context();
   net::Loop* loop = net::Loop::current();

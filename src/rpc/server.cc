@@ -160,7 +160,7 @@ Task<void> Server::shutdown(std::chrono::nanoseconds grace) {
   const std::shared_ptr<rpc::ServerImpl> impl = impl_;
   Runtime& runtime = *runtime_;
   impl->drain();
-  const TimePoint now = std::chrono::steady_clock::now();
+  const TimePoint now = Runtime::now();
   const auto patience = std::chrono::duration_cast<TimePoint::duration>(grace);
   const TimePoint until = patience >= TimePoint::max() - now ? TimePoint::max() : now + patience;
   if (co_await impl->idle().wait_until(runtime, until)) co_return;

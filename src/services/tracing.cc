@@ -112,7 +112,7 @@ class OpenSpan {
     span.set_name(path.data(), path.size());
     span.set_kind(kind);
     span.set_start_time_unix_nano(unix_nanoseconds(begun_at_));
-    const auto length = std::chrono::steady_clock::now() - begun_;
+    const auto length = Runtime::now() - begun_;
     span.set_end_time_unix_nano(
         unix_nanoseconds(begun_at_ + std::chrono::duration_cast<std::chrono::system_clock::duration>(length)));
     span.set_flags(context_.sampled ? 1 : 0);
@@ -137,7 +137,7 @@ class OpenSpan {
   const SpanContext context_;
   const std::optional<SpanContext> parent_;
   const std::chrono::system_clock::time_point begun_at_ = std::chrono::system_clock::now();
-  const TimePoint begun_ = std::chrono::steady_clock::now();
+  const TimePoint begun_ = Runtime::now();
 };
 
 }  // namespace
@@ -221,7 +221,7 @@ class Tracer::Exporter {
   }
 
   Task<void> shutdown(std::chrono::nanoseconds timeout) {
-    const TimePoint until = std::chrono::steady_clock::now() + std::chrono::duration_cast<TimePoint::duration>(timeout);
+    const TimePoint until = Runtime::now() + std::chrono::duration_cast<TimePoint::duration>(timeout);
     {
       const std::lock_guard lock(mutex_);
       if (over_) co_return;
@@ -264,7 +264,7 @@ class Tracer::Exporter {
       wake_.reset();
       // Others may come; enough of them, or the end, wake it.
       if (waiting() < options_.batch_max && !over()) {
-        Task<bool> gathering = wake_.wait_until(runtime_, std::chrono::steady_clock::now() + options_.batch_delay);
+        Task<bool> gathering = wake_.wait_until(runtime_, Runtime::now() + options_.batch_delay);
         co_await gathering;
         wake_.reset();
       }

@@ -42,6 +42,7 @@ MAP = {
     "src/etcd": row("base rpc", "protobuf posix"),
     "src/discovery": row("base etcd rpc", "protobuf posix"),
     "src/registry": row("base auth net rpc services snapshot store", "protobuf posix"),
+    "src/test_kit": row("base net", "boost/asio boost/system posix"),
     "plugin": row("", "protobuf posix", ""),
     "apps": row("base registry snapshot", "protobuf posix yaml-cpp"),
     "examples": row("", "protobuf posix"),

@@ -56,7 +56,17 @@ class [[nodiscard]] Result {
     if (this == &other) return *this;
     destroy();
     has_value_ = other.has_value_;
-    construct(std::move(other));
+    if constexpr (std::is_nothrow_move_constructible_v<T>) {
+      construct(std::move(other));
+    } else {
+      try {
+        construct(std::move(other));
+      } catch (...) {  // something has to be there
+        has_value_ = false;
+        std::construct_at(&error_, StatusCode::kUnknown, "the assigned value's move threw");
+        throw;
+      }
+    }
     return *this;
   }
   Result& operator=(const Result& other)

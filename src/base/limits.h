@@ -105,9 +105,11 @@ inline constexpr std::size_t kLoadReportSizeMax = 64u << 10;
 
 // Calls of one channel that wait for a connection: a dead backend under load.
 inline constexpr std::size_t kPendingCallsMax = 100'000;
-// How often a call is sent again that never left this side (gRPC A6, "transparent retries"; there without a bound).
+// How often a call is sent again that never left this side (gRPC A6, "transparent retries"; there without a
+// bound).
 inline constexpr int kUnsentRetriesMax = 5;
-// … and one that a server has refused before its application saw it: a server that refuses does so since it has enough.
+// … and one that a server has refused before its application saw it: a server that refuses does so since it
+// has enough.
 inline constexpr int kRefusedRetriesMax = 1;
 
 // Updates of one watch that wait for Watcher::next(); its stream is not read meanwhile: memory of a slow user.

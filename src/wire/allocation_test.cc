@@ -117,6 +117,26 @@ TEST(Allocations, AClaimIsNotBelieved) {
   EXPECT_LE(allocations.count(), 5u);
 }
 
+// The stream has sent such a message before, and where blocks are kept its memory is there still.
+TEST(Allocations, TheSecondLargeMessageNeedsOneAtMost) {
+  constexpr std::size_t kSize = 1 << 20;
+  constexpr std::size_t kStep = 16 << 10;
+  const std::string frame = framed(kSize, kSize);
+  MessageReader reader;
+  const auto receive = [&] {
+    std::size_t size = 0;
+    for (std::size_t at = 0; at < frame.size(); at += kStep) {
+      std::span<const std::byte> input = bytes_of(frame).subspan(at, std::min(kStep, frame.size() - at));
+      if (const auto message = reader.next(input).value()) size = message->bytes.size();
+    }
+    return size;
+  };
+  EXPECT_EQ(receive(), kSize);
+  const Allocations allocations;
+  EXPECT_EQ(receive(), kSize);
+  EXPECT_LE(allocations.count(), 1u);
+}
+
 TEST(Allocations, ARefusedClaimNeedsNoMoreThanItsMessage) {
   const std::string frame = framed(0xffffffff, 0);
   MessageReader reader;

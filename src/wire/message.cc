@@ -64,7 +64,8 @@ std::optional<MessageView> MessageReader::take_whole(std::span<const std::byte>&
 void MessageReader::make_room(std::size_t size, std::size_t arriving) {
   const std::size_t needed = received_ + arriving;
   if (received_ != 0 && needed <= bytes_.size()) return;
-  Buffer larger = Buffer::allocate(std::min(size, std::max(kTrustedSize, needed * kGrowthFactor)));
+  Buffer larger =
+      Buffer::allocate(std::min(size, std::max({kTrustedSize, last_size_, needed * kGrowthFactor})));
   if (received_ != 0) std::memcpy(larger.data(), bytes_.data(), received_);
   bytes_ = std::move(larger);
 }
@@ -91,6 +92,7 @@ Result<std::optional<Message>> MessageReader::next(std::span<const std::byte>& i
 
   prefix_received_ = 0;
   received_ = 0;
+  last_size_ = prefix->size;
   return std::optional<Message>(Message{.bytes = std::move(bytes_), .compressed = prefix->compressed});
 }
 

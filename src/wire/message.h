@@ -82,8 +82,8 @@ class MessageReader {
   Status finish() const { return prefix_received_ == 0 ? Status() : truncated(); }
 
  private:
-  // A prefix is believed up to this size; for more, memory grows with what has arrived, lest five bytes on
-  // each of many streams make this side allocate megabytes.
+  // A prefix is believed up to this size, or that of the stream's last message; for more, memory grows with
+  // what has arrived, lest five bytes on each of many streams make this side allocate megabytes.
   static constexpr std::size_t kTrustedSize = 64 << 10;
   static constexpr std::size_t kGrowthFactor = 4;
 
@@ -97,6 +97,7 @@ class MessageReader {
       0;          // bytes of prefix_; kMessagePrefixSize once the message itself is awaited
   Buffer bytes_;  // holds `received_` bytes of the message, and room for more
   std::size_t received_ = 0;
+  std::size_t last_size_ = 0;  // of the message before
 };
 
 }  // namespace minigrpc::wire

@@ -1,16 +1,17 @@
-// Task<T>: a lazy coroutine that starts when it is awaited and hands its result over without a stack frame or a lock.
+// Task<T>: a lazy coroutine that starts when it is awaited and hands its result over without a stack frame or
+// a lock.
 //
 //   Task<int> answer() { co_return 42; }
 //   Task<void> use() { int value = co_await answer(); ... }
 //   int value = sync_wait(answer());                       // from a program without coroutines
 //   auto [a, b] = sync_wait(when_all(first(), second()));
 //
-// g++ before 12.3, Debian 12's too, lays a coroutine's frame out wrongly when a condition awaits in a function without any
-// local variable (GCC bug 106188): `if (co_await ready())` then never comes back. A named value avoids it:
-// `const bool is_ready = co_await ready();`
+// g++ before 12.3, Debian 12's too, lays a coroutine's frame out wrongly when a condition awaits in a
+// function without any local variable (GCC bug 106188): `if (co_await ready())` then never comes back. A
+// named value avoids it: `const bool is_ready = co_await ready();`
 //
-// Thread rule: a Task is awaited once, by one coroutine; it resumes on its awaiter's executor after every suspension.
-// An exception that leaves a Task is thrown again where it is awaited.
+// Thread rule: a Task is awaited once, by one coroutine; it resumes on its awaiter's executor after every
+// suspension. An exception that leaves a Task is thrown again where it is awaited.
 #pragma once
 
 #include <minigrpc/context.h>

@@ -1,9 +1,11 @@
-// Test kit: what a program's own tests bring about on purpose: hours that pass at once, and networks that fail.
+// Test kit: what a program's own tests bring about on purpose: hours that pass at once, and networks that
+// fail.
 //
 //   FakeClock clock;                                       // before the Runtime
 //   Runtime runtime;
 //   ...
-//   clock.advance(10min);                                  // each keepalive, deadline and pause of them is over
+//   clock.advance(10min);                                  // each keepalive, deadline and pause of them is
+//   over
 //
 //   FaultyLink link(server_address);
 //   Channel channel(runtime, link.address());
@@ -26,9 +28,10 @@
 
 namespace minigrpc::test_kit {
 
-// While it exists, the time of every Runtime of the process stands still, and moves by advance(): deadlines, sleeps,
-// keepalive, connection ages, retries' and reconnections' pauses, health checks, the registrations and watches of discovery.
-// Of what runs in the process only a Registry keeps to the system's time, as it would in a process of its own.
+// While it exists, the time of every Runtime of the process stands still, and moves by advance(): deadlines,
+// sleeps, keepalive, connection ages, retries' and reconnections' pauses, health checks, the registrations
+// and watches of discovery. Of what runs in the process only a Registry keeps to the system's time, as it
+// would in a process of its own.
 //
 // Asserted: made before the first Runtime or FaultyLink and destroyed after the last; one at a time.
 class FakeClock {
@@ -39,13 +42,15 @@ class FakeClock {
   FakeClock& operator=(const FakeClock&) = delete;
 
   TimePoint now() const;
-  // Stops on the way at the time of each timer that falls due. When it returns those have run; what they set off, such as
-  // bytes that travel to a peer, may still be going on: wait for its effect. No Runtime ends meanwhile. Not negative.
+  // Stops on the way at the time of each timer that falls due. When it returns those have run; what they set
+  // off, such as bytes that travel to a peer, may still be going on: wait for its effect. No Runtime ends
+  // meanwhile. Not negative.
   void advance(std::chrono::nanoseconds duration);
 };
 
-// A network path that fails on demand: a port on the loopback interface, from which each connection is passed on to a target.
-// What the functions below say holds for the connections that there are and for new ones, from when they return.
+// A network path that fails on demand: a port on the loopback interface, from which each connection is passed
+// on to a target. What the functions below say holds for the connections that there are and for new ones,
+// from when they return.
 class FaultyLink {
  public:
   enum class Direction : std::uint8_t { kToTarget, kFromTarget };
@@ -56,8 +61,8 @@ class FaultyLink {
     std::uint64_t bytes_from_target = 0;
   };
 
-  // `target`: "host:port", "unix:/path" or "in-process:name"; need not be there yet. Ends the program where it is no
-  // address, or no port can be had.
+  // `target`: "host:port", "unix:/path" or "in-process:name"; need not be there yet. Ends the program where
+  // it is no address, or no port can be had.
   explicit FaultyLink(std::string_view target);
   // Ends its connections.
   ~FaultyLink();
@@ -79,8 +84,8 @@ class FaultyLink {
   void set_delay(std::chrono::milliseconds one_way);
   // How many bytes a second pass in each direction of each connection; 0 = no bound.
   void set_bandwidth(std::size_t bytes_per_second);
-  // Once so many further bytes have passed in that direction, over all connections, the connection that they passed on is
-  // reset; after that the link passes again.
+  // Once so many further bytes have passed in that direction, over all connections, the connection that they
+  // passed on is reset; after that the link passes again.
   void reset_after(Direction direction, std::size_t bytes);
   // The first bit of the byte after so many further bytes in that direction arrives inverted.
   void corrupt_after(Direction direction, std::size_t bytes);

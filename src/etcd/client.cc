@@ -83,8 +83,7 @@ Task<Result<ClientImpl::StreamOptions>> ClientImpl::stream_options(std::size_t e
 }
 
 std::chrono::nanoseconds ClientImpl::time_for(TimePoint deadline, std::size_t tries_left, Way way) const {
-  const auto left =
-      std::max(deadline - Runtime::now(), std::chrono::steady_clock::duration(0));
+  const auto left = std::max(deadline - Runtime::now(), std::chrono::steady_clock::duration(0));
   // What may be repeated shares its time between the endpoints, so that one that hangs does not take all of
   // it.
   return way.changes ? left : left / static_cast<std::int64_t>(tries_left);

@@ -76,8 +76,7 @@ auto ClientImpl::call(Way way, Request request, Invoke invoke) -> Task<Result<de
     std::declval<typename std::invoke_result_t<Invoke, const Channel&, const Request&,
                                                CallOptions>::value_type::value_type>()))>> {
   const bool bounded = options_.request_timeout.count() > 0;
-  const TimePoint deadline =
-      bounded ? Runtime::now() + options_.request_timeout : TimePoint::max();
+  const TimePoint deadline = bounded ? Runtime::now() + options_.request_timeout : TimePoint::max();
   Status failure = no_endpoints();
   bool signed_in_again = false;
   const std::size_t first = preferred();

@@ -5,11 +5,11 @@
 
 #include <minigrpc/context.h>
 
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <span>

@@ -11,7 +11,8 @@ namespace minigrpc::net {
 
 namespace {
 
-// What a timer does may wake a task of another loop, which arms a timer there. It is given so many rounds to do so.
+// What a timer does may wake a task of another loop, which arms a timer there. It is given so many rounds to
+// do so.
 constexpr int kRounds = 3;
 
 // Runs what is due on every loop, and says when the next timer is due.

@@ -1,4 +1,5 @@
-// Manual time: stops the clock of every loop of the process, and moves it by hand. For tests that wait for hours.
+// Manual time: stops the clock of every loop of the process, and moves it by hand. For tests that wait for
+// hours.
 //
 // Thread rule: any thread but a loop's.
 #pragma once
@@ -11,8 +12,9 @@ namespace minigrpc::net {
 void stop_time();
 // It goes by itself again. Asserted: no loop lives.
 void release_time();
-// Moves on to `until`, stopping at the time of each timer on the way, so that one which arms itself again fires as often as
-// it would have. Returns when all that were due have run; what they set off may still go on. Loops do not end meanwhile.
+// Moves on to `until`, stopping at the time of each timer on the way, so that one which arms itself again
+// fires as often as it would have. Returns when all that were due have run; what they set off may still go
+// on. Loops do not end meanwhile.
 void move_time(TimePoint until);
 
 }  // namespace minigrpc::net

@@ -110,7 +110,9 @@ std::string to_text(double number) {
 // Numbers with their names, as Prometheus reads them or as JSON.
 class Metrics {
  public:
-  void counter(std::string_view name, std::string_view help, double value) { add(name, "counter", help, value); }
+  void counter(std::string_view name, std::string_view help, double value) {
+    add(name, "counter", help, value);
+  }
   void gauge(std::string_view name, std::string_view help, double value, std::string labels = {}) {
     add(name, "gauge", help, value, std::move(labels));
   }
@@ -137,12 +139,19 @@ class Metrics {
   }
 
  private:
-  void add(std::string_view name, std::string_view type, std::string_view help, double value, std::string labels = {}) {
+  void add(std::string_view name, std::string_view type, std::string_view help, double value,
+           std::string labels = {}) {
     head(name, type, help);
     sample({std::string(name), std::move(labels), value});
   }
   void head(std::string_view name, std::string_view type, std::string_view help) {
-    text_.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name).append(" ");
+    text_.append("# HELP ")
+        .append(name)
+        .append(" ")
+        .append(help)
+        .append("\n# TYPE ")
+        .append(name)
+        .append(" ");
     text_.append(type).append("\n");
   }
   void sample(Sample sample) {
@@ -169,7 +178,7 @@ void add_process(Metrics& metrics) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
   };
   metrics.counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
-              seconds(usage.ru_utime) + seconds(usage.ru_stime));
+                  seconds(usage.ru_utime) + seconds(usage.ru_stime));
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   metrics.gauge("process_max_fds", "Maximum number of open file descriptors.", static_cast<double>(limit.rlim_cur));
@@ -198,7 +207,8 @@ void add_server(const Member& member, Metrics& metrics) {
 void add_data(const store::Size& size, const store::ReadView& view, Metrics& metrics) {
   metrics.gauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.",
                 static_cast<double>(size.quota_bytes));
-  metrics.gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database physically allocated in bytes.",
+  metrics.gauge("etcd_mvcc_db_total_size_in_bytes",
+                "Total size of the underlying database physically allocated in bytes.",
                 static_cast<double>(size.total_bytes));
   metrics.gauge("etcd_mvcc_db_total_size_in_use_in_bytes",
                 "Total size of the underlying database logically in use in bytes.",
@@ -220,14 +230,17 @@ void add_requests(Member& member, Metrics& metrics) {
   count("etcd_mvcc_txn_total", "Total number of txns seen by this member.", counters.txns);
   count("etcd_debugging_lease_granted_total", "The total number of granted leases.", counters.leases_granted);
   count("etcd_debugging_lease_revoked_total", "The total number of revoked leases.", counters.leases_revoked);
-  count("etcd_debugging_lease_renewed_total", "The number of renewed leases seen by the leader.", counters.leases_renewed);
-  count("etcd_debugging_server_lease_expired_total", "The total number of expired leases.", counters.leases_expired);
+  count("etcd_debugging_lease_renewed_total", "The number of renewed leases seen by the leader.",
+        counters.leases_renewed);
+  count("etcd_debugging_server_lease_expired_total", "The total number of expired leases.",
+        counters.leases_expired);
   metrics.gauge("etcd_server_proposals_pending", "The current number of requests that wait for the writer.",
                 static_cast<double>(member.writer().pending_count()));
-  metrics.histogram("etcd_disk_wal_fsync_duration_seconds", "How long it takes until a group of writes is on the disk.",
-                    counters.commits);
+  metrics.histogram("etcd_disk_wal_fsync_duration_seconds",
+                    "How long it takes until a group of writes is on the disk.", counters.commits);
   const WatchHub::Statistics watches = member.hub().statistics();
-  metrics.gauge("etcd_debugging_mvcc_watcher_total", "Total number of watchers.", static_cast<double>(watches.watchers));
+  metrics.gauge("etcd_debugging_mvcc_watcher_total", "Total number of watchers.",
+                static_cast<double>(watches.watchers));
   metrics.gauge("etcd_debugging_mvcc_slow_watcher_total", "Total number of unsynced slow watchers.",
                 static_cast<double>(watches.behind));
   metrics.counter("etcd_debugging_mvcc_events_total", "Total number of events sent by this member.",
@@ -239,16 +252,18 @@ void add_peers(const ServerCounters& peers, Metrics& metrics) {
     metrics.counter(name, help, static_cast<double>(value));
   };
   count("minigrpc_server_connections_accepted_total", "Connections of clients.", peers.connections_accepted);
-  count("minigrpc_server_connections_refused_total", "Connections beyond the limit.", peers.connections_refused);
+  count("minigrpc_server_connections_refused_total", "Connections beyond the limit.",
+        peers.connections_refused);
   count("minigrpc_server_handshakes_failed_total", "Connections on which TLS or HTTP/2 did not begin.",
         peers.handshakes_failed);
-  count("minigrpc_server_connections_flooding_total", "Connections ended for resets, PINGs or empty frames without end.",
-        peers.connections_flooding);
+  count("minigrpc_server_connections_flooding_total",
+        "Connections ended for resets, PINGs or empty frames without end.", peers.connections_flooding);
   count("minigrpc_server_connections_broken_total", "Connections ended for breaking the rules of HTTP/2.",
         peers.connections_broken);
   count("minigrpc_server_connections_stalled_total", "Connections ended since the client read nothing.",
         peers.connections_stalled);
-  count("minigrpc_server_calls_refused_total", "Calls on connections that have too many.", peers.calls_refused);
+  count("minigrpc_server_calls_refused_total", "Calls on connections that have too many.",
+        peers.calls_refused);
 }
 
 Result<Metrics> all_metrics(Member& member) {

@@ -51,7 +51,9 @@ class Member {
   Alarms& alarms() { return alarms_; }
   Counters& counters() { return counters_; }
   // What the server that serves it has seen of its peers. Set before it listens.
-  void set_server_counters(std::function<ServerCounters()> counters) { server_counters_ = std::move(counters); }
+  void set_server_counters(std::function<ServerCounters()> counters) {
+    server_counters_ = std::move(counters);
+  }
   ServerCounters server_counters() const { return server_counters_ ? server_counters_() : ServerCounters(); }
   const Log& log() const { return log_; }
   const RegistryOptions& options() const { return options_; }

@@ -118,7 +118,7 @@ class WatchHub {
   void publish(store::Committed committed);
   struct Statistics {
     std::size_t watchers = 0;
-    std::size_t behind = 0;  // of these, those that read history
+    std::size_t behind = 0;    // of these, those that read history
     std::uint64_t events = 0;  // published
   };
   Statistics statistics() const;

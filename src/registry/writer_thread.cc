@@ -35,7 +35,9 @@ CompactOperation::CompactOperation(WriterThread& writer, std::int64_t revision, 
 bool WriterOperation::submit() { return writer_->submit(*this); }
 
 WriterThread::WriterThread(store::Store& store, WatchHub& hub, Counters& counters, const Log& log)
-    : store_(store), hub_(hub), counters_(counters), log_(log), last_turn_ms_(now_ms()), thread_([this] { run(); }) {}
+    : store_(store), hub_(hub), counters_(counters), log_(log), last_turn_ms_(now_ms()), thread_([this] {
+        run();
+      }) {}
 
 WriterThread::~WriterThread() { stop(); }
 
@@ -163,8 +165,9 @@ Status WriterThread::try_write(const Operations& operations) {
   const auto took = std::chrono::steady_clock::now() - begin;
   counters_.commits.add(took);
   if (const auto took_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took); took_ms > kSlowCommit)
-    log_.warn("a commit took too long: is the disk slow or busy?",
-              {{"took", std::to_string(took_ms.count()) + "ms"}, {"requests", std::to_string(operations.size())}});
+    log_.warn(
+        "a commit took too long: is the disk slow or busy?",
+        {{"took", std::to_string(took_ms.count()) + "ms"}, {"requests", std::to_string(operations.size())}});
   publish(*std::move(committed));
   return Status();
 }

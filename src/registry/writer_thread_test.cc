@@ -17,9 +17,10 @@ namespace {
 class WriterThreadTest : public ::testing::Test {
  protected:
   WriterThreadTest()
-      : store_(store::Store::open(
-                   {.directory = {}, .identity = {1, 2}, .now_ms = now_ms(), .fsync = false, .faults = &faults_})
-                   .value()),
+      : store_(
+            store::Store::open(
+                {.directory = {}, .identity = {1, 2}, .now_ms = now_ms(), .fsync = false, .faults = &faults_})
+                .value()),
         hub_(store_->read()->revision()),
         log_(LogSink()),
         writer_(*store_, hub_, counters_, log_) {

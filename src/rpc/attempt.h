@@ -23,17 +23,21 @@ class ClientConnection;
 
 // What may have become of a request whose stream ended without an answer.
 enum class Reach : std::uint8_t {
-  kUnsent,       // it never left this side
-  kRefused,      // the server says that it has not looked at it: REFUSED_STREAM, or beyond its GOAWAY's last stream
+  kUnsent,   // it never left this side
+  kRefused,  // the server says that it has not looked at it: REFUSED_STREAM, or beyond its GOAWAY's last
+             // stream
   kPerhapsSeen,
 };
 
-// How often a call is sent again though no policy says so, since nobody has seen it (gRPC A6, "transparent retries").
+// How often a call is sent again though no policy says so, since nobody has seen it (gRPC A6, "transparent
+// retries").
 class TransparentRetries {
  public:
   // Whether it may be now; then that counts.
   bool take(Reach reach) {
-    int* const left = reach == Reach::kUnsent ? &unsent_left_ : reach == Reach::kRefused ? &refused_left_ : nullptr;
+    int* const left = reach == Reach::kUnsent    ? &unsent_left_
+                      : reach == Reach::kRefused ? &refused_left_
+                                                 : nullptr;
     if (left == nullptr || *left == 0) return false;
     --*left;
     return true;

@@ -556,7 +556,8 @@ std::size_t ClientCallCore::replay_size_max() const {
 }
 
 bool ClientCallCore::send_again_unseen(Reach reach) {
-  if (headers_arrived_ || !replayable_ || channel_->is_shut_down() || !transparent_retries_.take(reach)) return false;
+  if (headers_arrived_ || !replayable_ || channel_->is_shut_down() || !transparent_retries_.take(reach))
+    return false;
   channel_->start(*this);
   return true;
 }

@@ -109,7 +109,9 @@ void ClientConnection::process(const h2::Event& event) {
     case h2::EventKind::kClosed:
       if (call != nullptr) {
         const bool refused = event.error_code == static_cast<std::uint32_t>(h2::ErrorCode::kRefusedStream);
-        const Reach reach = !event.stream->request_sent() ? Reach::kUnsent : refused ? Reach::kRefused : Reach::kPerhapsSeen;
+        const Reach reach = !event.stream->request_sent() ? Reach::kUnsent
+                            : refused                     ? Reach::kRefused
+                                                          : Reach::kPerhapsSeen;
         event.stream->user = nullptr;
         call->on_closed(event.error_code, reach);
       }

@@ -292,14 +292,16 @@ TEST_F(RetryCallTest, AStreamThatIsRefusedAgainIsNotSentAThirdTime) {
     RawPeer peer = listener.accept();
     peer.send(testing::settings());
     for (const std::uint32_t stream : {1u, 3u}) {
-      peer.read_until(testing::frame(FrameType::kData, testing::kEndStream, stream, std::string("\0\0\0\0\5first", 10)));
+      peer.read_until(
+          testing::frame(FrameType::kData, testing::kEndStream, stream, std::string("\0\0\0\0\5first", 10)));
       peer.send(testing::frame(FrameType::kRstStream, 0, stream, testing::number(7)));
     }
     peer.read_to_end();
   });
   Channel channel(runtime_, listener.endpoint());
   CallDetails details;
-  EXPECT_EQ(call_unary(channel, "first", {.timeout = 20s, .details = &details}).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(call_unary(channel, "first", {.timeout = 20s, .details = &details}).status().code(),
+            StatusCode::kUnavailable);
   EXPECT_EQ(details.attempts, 2);
   channel.shutdown();
   server.get();

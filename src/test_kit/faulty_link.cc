@@ -40,7 +40,9 @@ class FaultyLink::Impl {
   }
 
   // ---- on the loop ----
-  Faults& faults(Direction direction) { return direction == Direction::kToTarget ? to_target_ : from_target_; }
+  Faults& faults(Direction direction) {
+    return direction == Direction::kToTarget ? to_target_ : from_target_;
+  }
   template <class F>
   void change(F body) {
     body(to_target_);
@@ -59,7 +61,7 @@ class FaultyLink::Impl {
   // A connection that was accepted, and the one that was made for it.
   struct Connection {
     std::shared_ptr<net::Socket> front;
-    std::shared_ptr<net::Socket> back;      // null until it is there
+    std::shared_ptr<net::Socket> back;  // null until it is there
     std::function<void()> cancel_connect;
     std::shared_ptr<Pipe> to_target;
     std::shared_ptr<Pipe> from_target;
@@ -91,7 +93,8 @@ FaultyLink::Impl::Impl(std::string_view target)
         detail::require(address.has_value(), "FaultyLink: the target is not an address");
         return *address;
       }()) {
-  Result<std::shared_ptr<net::Listener>> listener = net::Listener::open(loop_, *net::parse_address("127.0.0.1:0"));
+  Result<std::shared_ptr<net::Listener>> listener =
+      net::Listener::open(loop_, *net::parse_address("127.0.0.1:0"));
   detail::require(listener.has_value(), "FaultyLink: no port to listen on");
   listener_ = *listener;
   address_ = "127.0.0.1:" + std::to_string(listener_->port());
@@ -119,9 +122,9 @@ void FaultyLink::Impl::accepted(net::Socket socket) {
   connections_.push_back(connection);
   Result<std::vector<net::SocketAddress>> addresses = net::resolve_address(target_);
   if (!addresses) return end(connection);
-  connection->cancel_connect = net::connect(
-      loop_, *std::move(addresses), net::Loop::now() + kConnectMax,
-      [this, connection](Result<net::Socket> back) { connected(connection, std::move(back)); });
+  connection->cancel_connect =
+      net::connect(loop_, *std::move(addresses), net::Loop::now() + kConnectMax,
+                   [this, connection](Result<net::Socket> back) { connected(connection, std::move(back)); });
 }
 
 void FaultyLink::Impl::connected(const Place& connection, Result<net::Socket> back) {
@@ -135,8 +138,10 @@ void FaultyLink::Impl::connected(const Place& connection, Result<net::Socket> ba
       if (const Place there = weak.lock()) ended(there, how);
     });
   };
-  connection->to_target = std::make_shared<Pipe>(loop_, connection->front, connection->back, to_target_, ended_later);
-  connection->from_target = std::make_shared<Pipe>(loop_, connection->back, connection->front, from_target_, ended_later);
+  connection->to_target =
+      std::make_shared<Pipe>(loop_, connection->front, connection->back, to_target_, ended_later);
+  connection->from_target =
+      std::make_shared<Pipe>(loop_, connection->back, connection->front, from_target_, ended_later);
   connection->to_target->start();
   connection->from_target->start();
 }

@@ -14,9 +14,13 @@ constexpr std::chrono::milliseconds kBurst{5};
 
 }  // namespace
 
-Pipe::Pipe(net::Loop& loop, std::shared_ptr<net::Socket> source, std::shared_ptr<net::Socket> sink, Faults& faults,
-           Ended ended)
-    : loop_(loop), source_(std::move(source)), sink_(std::move(sink)), faults_(faults), ended_(std::move(ended)) {}
+Pipe::Pipe(net::Loop& loop, std::shared_ptr<net::Socket> source, std::shared_ptr<net::Socket> sink,
+           Faults& faults, Ended ended)
+    : loop_(loop),
+      source_(std::move(source)),
+      sink_(std::move(sink)),
+      faults_(faults),
+      ended_(std::move(ended)) {}
 
 void Pipe::close() {
   closed_ = true;
@@ -78,7 +82,8 @@ bool Pipe::write_some(Chunk& chunk) {
     bytes = bytes.first(*faults_.corrupt_after + 1);
     faults_.corrupt_after.reset();
   }
-  const net::Socket::IoResult sent = bytes.empty() ? net::Socket::IoResult{net::Socket::IoState::kDone} : sink_->send(bytes);
+  const net::Socket::IoResult sent =
+      bytes.empty() ? net::Socket::IoResult{net::Socket::IoState::kDone} : sink_->send(bytes);
   if (sent.state == net::Socket::IoState::kClosed) {
     end(End::kBroken);
     return false;
@@ -94,7 +99,8 @@ bool Pipe::write_some(Chunk& chunk) {
   chunk.written += sent.size;
   held_size_ -= sent.size;
   faults_.bytes_passed += sent.size;
-  if (faults_.bytes_per_second > 0) free_at_ += std::chrono::nanoseconds(sent.size * 1'000'000'000 / faults_.bytes_per_second);
+  if (faults_.bytes_per_second > 0)
+    free_at_ += std::chrono::nanoseconds(sent.size * 1'000'000'000 / faults_.bytes_per_second);
   if (faults_.corrupt_after) *faults_.corrupt_after -= sent.size;
   if (faults_.reset_after && (*faults_.reset_after -= sent.size) == 0) {
     faults_.reset_after.reset();

@@ -20,8 +20,8 @@ namespace minigrpc::test_kit {
 struct Faults {
   bool hanging = false;
   std::chrono::milliseconds delay{0};
-  std::size_t bytes_per_second = 0;         // 0 = no bound
-  std::optional<std::size_t> reset_after{};   // so many more bytes
+  std::size_t bytes_per_second = 0;          // 0 = no bound
+  std::optional<std::size_t> reset_after{};  // so many more bytes
   std::optional<std::size_t> corrupt_after{};
   std::uint64_t bytes_passed = 0;
 };
@@ -35,8 +35,8 @@ class Pipe final : public std::enable_shared_from_this<Pipe>, private net::Timer
   using Ended = std::function<void(End)>;
 
   // `faults` is borrowed until close(). `ended` is called once, and not after close().
-  Pipe(net::Loop& loop, std::shared_ptr<net::Socket> source, std::shared_ptr<net::Socket> sink, Faults& faults,
-       Ended ended);
+  Pipe(net::Loop& loop, std::shared_ptr<net::Socket> source, std::shared_ptr<net::Socket> sink,
+       Faults& faults, Ended ended);
   ~Pipe() override { loop_.disarm(*this); }
 
   void start() { wait_readable(); }

@@ -220,7 +220,9 @@ class GatewayTest(Case):
         self.post("/v3/kv/deleterange", {"key": b64("counted")})
         lease = self.post("/v3/lease/grant", {"TTL": "60"})["ID"]
         self.post("/v3/lease/revoke", {"ID": lease})
-        self.start_watch(key=b64("counted"))
+        watch = self.start_watch(key=b64("counted"))
+        self.post("/v3/kv/put", {"key": b64("counted"), "value": b64("3")})
+        self.assertIn("events", watch.readline().decode())  # it follows
         during = self.metrics()
         for name, more in {"etcd_mvcc_range_total": 2, "etcd_mvcc_put_total": 2, "etcd_mvcc_delete_total": 1,
                            "etcd_mvcc_txn_total": 1, "etcd_debugging_lease_granted_total": 1,

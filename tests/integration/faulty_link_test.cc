@@ -111,7 +111,8 @@ TEST_F(FaultyLinkTest, ABitArrivesInverted) {
   const Result<test::Text> answer = call("large");
   ASSERT_TRUE(answer) << answer.error().to_string();
   EXPECT_EQ(answer->value.size(), test::kLargeSize);
-  EXPECT_EQ(std::count(answer->value.begin(), answer->value.end(), 'x'), static_cast<long>(test::kLargeSize) - 1);
+  EXPECT_EQ(std::count(answer->value.begin(), answer->value.end(), 'x'),
+            static_cast<long>(test::kLargeSize) - 1);
   EXPECT_NE(answer->value.find(static_cast<char>('x' ^ 0x80)), std::string::npos);
 }
 

@@ -75,7 +75,8 @@ TEST_F(FakeClockTest, ADeadlinePasses) {
   const std::string address = "127.0.0.1:" + std::to_string(*server.listen("127.0.0.1:0"));
   Channel channel(runtime_, address);
   ASSERT_TRUE(call_unary(channel, "a").has_value());
-  auto call = std::async(std::launch::async, [&] { return call_unary(channel, "sleep", {.timeout = 10min}); });
+  auto call =
+      std::async(std::launch::async, [&] { return call_unary(channel, "sleep", {.timeout = 10min}); });
   const TimePoint begin = clock_.now();
   EXPECT_EQ(call.wait_for(20ms), std::future_status::timeout);
   // More than once: a call that is not under way yet would begin after the leap, with all of its time.

@@ -18,6 +18,7 @@ import argparse
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 
@@ -59,6 +60,8 @@ def measure(part, options):
 
 
 def main():
+    # So that servers end, too, when this is told to.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse_options()
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores, one for the server and one for the client")

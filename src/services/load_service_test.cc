@@ -131,7 +131,8 @@ TEST_F(LoadServiceTest, AStreamHasTheReportNowAndAfterEachPeriod) {
   const auto listen = [](const Channel* to, LoadReporter* load) -> Task<Status> {
     OrcaLoadReportRequest request;
     request.mutable_report_interval()->set_nanos(1);  // as short as the server has it
-    auto reader = OpenRcaService::Client(*to).StreamCoreMetrics(request);
+    CallOptions options{.timeout = 20s};
+    auto reader = OpenRcaService::Client(*to).StreamCoreMetrics(request, std::move(options));
     const std::optional<OrcaLoadReport> first = co_await reader.read();
     if (!first || first->ByteSizeLong() != 0)
       co_return Status(StatusCode::kUnknown, "the first is not empty");

@@ -11,6 +11,8 @@ namespace minigrpc::limits {
 
 // Free blocks that a thread keeps for each size class (detail/memory.h): memory after a burst of calls.
 inline constexpr std::size_t kFreeBlocksPerClassMax = 4096;
+// Bytes in the free large blocks, of more than a KiB, that a thread keeps: the same after large messages.
+inline constexpr std::size_t kFreeLargeBlocksSizeMax = 16u << 20;
 
 // Bytes that a peer may have under way on one stream before its reader takes them: memory of a slow reader.
 inline constexpr std::uint32_t kStreamWindowSize = 512u << 10;

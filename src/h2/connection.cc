@@ -55,33 +55,6 @@ class NameValues {
   nghttp2_nv* data_ = few_;
 };
 
-// nghttp2 allocates several small objects for every stream. They come from the thread's blocks, each behind its size.
-struct alignas(std::max_align_t) BlockHeader {
-  std::size_t size;
-};
-
-void* allocate(std::size_t size, void*) {
-  auto* header = static_cast<BlockHeader*>(detail::allocate_block(sizeof(BlockHeader) + size));
-  header->size = size;
-  return header + 1;
-}
-void deallocate(void* memory, void*) {
-  if (memory == nullptr) return;
-  BlockHeader* header = static_cast<BlockHeader*>(memory) - 1;
-  detail::deallocate_block(header, sizeof(BlockHeader) + header->size);
-}
-void* allocate_zeroed(std::size_t count, std::size_t size, void*) {
-  void* memory = allocate(count * size, nullptr);  // nghttp2 passes sizes of its own types: no overflow
-  std::memset(memory, 0, count * size);
-  return memory;
-}
-void* reallocate(void* memory, std::size_t size, void*) {
-  void* larger = allocate(size, nullptr);
-  if (memory != nullptr) std::memcpy(larger, memory, std::min(size, (static_cast<BlockHeader*>(memory) - 1)->size));
-  deallocate(memory, nullptr);
-  return larger;
-}
-
 // A failure that only a lack of memory or a misuse of ours can cause.
 void must(int result, const char* what) { detail::require(result >= 0 || nghttp2_is_fatal(result) == 0, what); }
 
@@ -164,7 +137,6 @@ struct Callbacks {
       connection.refuse(*stream, ErrorCode::kEnhanceYourCalm);
       return 0;
     }
-    // Written where it stays: a copy costs more than all the rest here.
     HeaderView& view = fields.emplace_back();
     view.name = {field->name_text, field->name_size};
     view.value = {field->value_text, field->value_size};
@@ -357,7 +329,8 @@ Connection::Connection(Role role, const Settings& settings)
   if (role == Role::kServer) nghttp2_option_set_no_http_messaging(option, 1);  // http_rules.h says why
   // Other stacks send a grpc-message that begins or ends in a space as it is; nghttp2 would drop the whole field.
   nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
-  nghttp2_mem memory{nullptr, allocate, deallocate, allocate_zeroed, reallocate};
+  nghttp2_mem memory{&memory_, SessionMemory::allocate, SessionMemory::deallocate,
+                     SessionMemory::allocate_zeroed, SessionMemory::reallocate};
   const int made = role == Role::kServer ? nghttp2_session_server_new3(&session_, callbacks, this, option, &memory)
                                          : nghttp2_session_client_new3(&session_, callbacks, this, option, &memory);
   nghttp2_option_del(option);

@@ -22,6 +22,7 @@
 #include "h2/frame_headers.h"
 #include "h2/http_rules.h"
 #include "h2/reset_streams.h"
+#include "h2/session_memory.h"
 #include "h2/turn.h"
 
 struct nghttp2_session;
@@ -218,6 +219,7 @@ class Connection {
   void release_taken();
   void resume(Stream& stream);
 
+  SessionMemory memory_;
   nghttp2_session* session_ = nullptr;
   Role role_;
   std::uint32_t header_list_size_max_;

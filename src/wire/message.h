@@ -84,7 +84,7 @@ class MessageReader {
  private:
   // A prefix is believed up to this size, or that of the stream's last message; for more, memory grows with
   // what has arrived, lest five bytes on each of many streams make this side allocate megabytes.
-  static constexpr std::size_t kTrustedSize = 64 << 10;
+  static constexpr std::size_t kTrustedSize = (64 << 10) - Buffer::kHeadroom;
   static constexpr std::size_t kGrowthFactor = 4;
 
   Status truncated() const;

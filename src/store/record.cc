@@ -13,6 +13,8 @@ constexpr std::size_t kChecksumSize = 4;
 // shows.
 class Checksum {
  public:
+  Checksum() = default;
+  explicit Checksum(std::uint64_t seed) { mix(seed); }
   void add(std::string_view bytes) {
     state_ ^= bytes.size();
     while (bytes.size() >= 8) {
@@ -28,6 +30,7 @@ class Checksum {
     }
   }
   std::uint32_t value() const { return static_cast<std::uint32_t>(state_ ^ (state_ >> 32)); }
+  std::uint64_t all() const { return state_; }
 
  private:
   void mix(std::uint64_t word) {
@@ -121,6 +124,12 @@ class Reader {
 };
 
 }  // namespace
+
+std::uint64_t checksum(std::uint64_t seed, std::string_view bytes) {
+  Checksum sum(seed);
+  sum.add(bytes);
+  return sum.all();
+}
 
 std::uint32_t record_checksum(std::string_view lmdb_key, std::string_view body) {
   Checksum sum;

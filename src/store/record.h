@@ -91,6 +91,8 @@ std::optional<State> decode_state(std::string_view lmdb_key, std::string_view by
 std::optional<LeaseRecord> decode_lease(std::string_view lmdb_key, std::string_view bytes);
 std::optional<PlainRecord> decode_plain(std::string_view lmdb_key, std::string_view bytes);
 
+// 64 bits over `bytes`, begun with `seed`. Detects damage, not malice.
+std::uint64_t checksum(std::uint64_t seed, std::string_view bytes);
 // What stands before a record's body: so that a fuzzer gets past it.
 std::uint32_t record_checksum(std::string_view lmdb_key, std::string_view body);
 

@@ -14,6 +14,7 @@
 #include "etcd/api/mvcc.pb.h"
 #include "snapshot/etcd_schema.h"
 #include "store/data_directory.h"
+#include "store/journal.h"
 
 namespace minigrpc::snapshot {
 
@@ -173,6 +174,8 @@ Status system_error(const std::string& doing, int error) {
 // Makes what was built the data directory's own: from here on it counts.
 Status move_in(const std::string& from, const std::string& data_dir) {
   const std::string file = data_dir + "/data.mdb";
+  // Of a database that somebody has taken away.
+  if (Status status = store::Journal::remove(data_dir); !status.ok()) return status;
   if (::rename((from + "/data.mdb").c_str(), file.c_str()) != 0) return system_error("making " + file, errno);
   const int fd = ::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0 || ::fsync(fd) != 0) {
@@ -190,7 +193,11 @@ Result<Restored> build(const bbolt::Reader& reader, const RestoreOptions& option
   store_options.quota_bytes = std::max(kQuotaMin, size * kQuotaFactor);
   Result<std::unique_ptr<store::Store>> store = store::Store::open(store_options);
   if (!store) return store.error();
-  return fill(reader, options, **store);
+  Result<Restored> restored = fill(reader, options, **store);
+  // Only the database moves in, without its journal.
+  if (restored)
+    if (Status status = (*store)->checkpoint(); !status.ok()) restored = status;
+  return restored;
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "snapshot/etcd_schema.h"
 #include "snapshot/restore.h"
 #include "snapshot/save.h"
+#include "store/journal_format.h"
 #include "store/test_store.h"
 
 namespace minigrpc::snapshot {
@@ -138,6 +139,19 @@ TEST(Snapshot, TheRevisionIsThatOfACompactionWhereNothingLaterIsLeft) {
   const auto after = restored({.snapshot = saved(*before, directory), .data_dir = directory / "data", .identity = kOther});
   EXPECT_EQ(read(*after).revision(), 5);
   EXPECT_EQ(put(*after, "m", "1"), 6);
+}
+
+// Somebody took data.mdb away, and left the rest.
+TEST(Snapshot, AJournalOfAnotherDatabaseIsNotReplayedOverARestoredOne) {
+  const TemporaryDirectory directory;
+  const auto before = open_store();
+  put(*before, "k", "1");
+  std::filesystem::create_directory(directory / "data");
+  std::ofstream(directory / "data/journal.0", std::ios::binary)
+      << store::encode_journal_header({.identity = {77, 88}, .nonce = 1, .first_sequence = 1});
+  const auto after =
+      restored({.snapshot = saved(*before, directory), .data_dir = directory / "data", .identity = kOther});
+  EXPECT_EQ(read(*after).revision(), 2);
 }
 
 TEST(Snapshot, ABumpedRevisionHidesWhatWasBefore) {

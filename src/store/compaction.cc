@@ -18,10 +18,10 @@ struct Slice {
   bool last = true;  // nothing below the compact revision comes after it
 };
 
-Result<Slice> read_slice(const lmdb::Txn& txn, const Tables& tables, const State& state,
+Result<Slice> read_slice(const TableTxn& txn, const Tables& tables, const State& state,
                          std::size_t entries_max) {
   Slice slice;
-  lmdb::Cursor cursor(txn, tables.log);
+  TableCursor cursor(txn, tables.log);
   for (cursor.seek(log_key(state.compact_cursor)); cursor.valid(); cursor.next()) {
     const std::optional<Revision> at = decode_log_key(cursor.key());
     const std::optional<LogRecord> record = decode_log(cursor.key(), cursor.value());
@@ -39,7 +39,7 @@ Result<Slice> read_slice(const lmdb::Txn& txn, const Tables& tables, const State
 }
 
 // The key may have been put again since, and then has no tombstone, or deleted again, and has a later one.
-Status forget_deleted(lmdb::Txn& txn, const Tables& tables, const Entry& entry) {
+Status forget_deleted(TableTxn& txn, const Tables& tables, const Entry& entry) {
   Result<std::optional<std::string_view>> bytes = tables.dead.get(txn, entry.tombstone_of);
   if (!bytes) return bytes.error();
   if (!bytes->has_value()) return {};
@@ -51,7 +51,7 @@ Status forget_deleted(lmdb::Txn& txn, const Tables& tables, const Entry& entry) 
 
 }  // namespace
 
-Result<CompactStep> compact_step(lmdb::Txn& txn, const Tables& tables, State& state, std::size_t entries_max,
+Result<CompactStep> compact_step(TableTxn& txn, const Tables& tables, State& state, std::size_t entries_max,
                                  std::uint64_t& writes) {
   detail::require(entries_max > 0, "a compaction step of no entries");
   CompactStep step;

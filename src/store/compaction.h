@@ -17,7 +17,7 @@
 namespace minigrpc::store {
 
 // `state` has the compact revision, and gets the new cursor. Counts up `writes` before each write.
-Result<CompactStep> compact_step(lmdb::Txn& txn, const Tables& tables, State& state, std::size_t entries_max,
+Result<CompactStep> compact_step(TableTxn& txn, const Tables& tables, State& state, std::size_t entries_max,
                                  std::uint64_t& writes);
 
 }  // namespace minigrpc::store

@@ -52,7 +52,7 @@ Result<HistoryResult> run_history(const Snapshot& snapshot, const HistoryRequest
   if (request.from.main < snapshot.state.compact_revision) return errors::compacted();
   Bounds bounds(request);
   Revision last;
-  lmdb::Cursor cursor(snapshot.txn, snapshot.tables.log);
+  TableCursor cursor(snapshot.txn, snapshot.tables.log);
   for (cursor.seek(log_key(request.from)); cursor.valid(); cursor.next()) {
     const std::optional<Revision> at = decode_log_key(cursor.key());
     const std::optional<LogRecord> record = decode_log(cursor.key(), cursor.value());

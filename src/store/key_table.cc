@@ -35,7 +35,7 @@ struct Path {
   bool in_root() const { return id.empty(); }
 };
 
-Result<Path> walk(const lmdb::Txn& txn, const KeyTable& table, std::string_view key) {
+Result<Path> walk(const TableTxn& txn, const KeyTable& table, std::string_view key) {
   Path path;
   path.rest = key;
   while (path.rest.size() > kRunSize) {
@@ -55,24 +55,23 @@ Result<Path> walk(const lmdb::Txn& txn, const KeyTable& table, std::string_view 
   return path;
 }
 
-Result<std::uint64_t> unused_id(const lmdb::Txn& txn, MDB_dbi tails) {
-  lmdb::Cursor cursor(txn, tails);
-  cursor.seek_last();
-  if (!cursor.status().ok()) return cursor.status();
-  if (!cursor.valid()) return 1;
-  if (cursor.key().size() <= kIdSize) return bad_link();
-  return decode_big_endian(cursor.key().substr(0, kIdSize)) + 1;
+Result<std::uint64_t> unused_id(const TableTxn& txn, MDB_dbi tails) {
+  Result<std::optional<std::string>> last = txn.last_key(tails);
+  if (!last) return last.error();
+  if (!last->has_value()) return 1;
+  if ((*last)->size() <= kIdSize) return bad_link();
+  return decode_big_endian(std::string_view(**last).substr(0, kIdSize)) + 1;
 }
 
-Result<bool> node_is_empty(const lmdb::Txn& txn, MDB_dbi tails, std::string_view id) {
-  lmdb::Cursor cursor(txn, tails);
+Result<bool> node_is_empty(const TableTxn& txn, MDB_dbi tails, std::string_view id) {
+  TableCursor cursor(txn, tails);
   cursor.seek(id);
   if (!cursor.status().ok()) return cursor.status();
   return !cursor.valid() || !cursor.key().starts_with(id);
 }
 }  // namespace
 
-Result<std::optional<std::string_view>> KeyTable::get(const lmdb::Txn& txn, std::string_view key) const {
+Result<std::optional<std::string_view>> KeyTable::get(const TableTxn& txn, std::string_view key) const {
   if (key.size() <= kRunSize) return txn.get(root, key);
   Result<Path> path = walk(txn, *this, key);
   if (!path) return path.error();
@@ -80,11 +79,11 @@ Result<std::optional<std::string_view>> KeyTable::get(const lmdb::Txn& txn, std:
   return txn.get(tails, record_key(path->id, path->rest));
 }
 
-Status KeyTable::check_around(const lmdb::Txn& txn, std::string_view key, Decodes decodes) const {
+Status KeyTable::check_around(const TableTxn& txn, std::string_view key, Decodes decodes) const {
   if (key.size() > kRunSize) return {};
   const Status astray{StatusCode::kDataLoss,
                       "the database is damaged (a page of keys): restore it from a snapshot"};
-  lmdb::Cursor cursor(txn, root);
+  lmdb::Cursor cursor(txn.base(), root);
   const auto sound = [&] { return is_link(cursor.key()) || decodes(cursor.key(), cursor.value()); };
   cursor.seek(key);
   if (cursor.failed()) return cursor.status();
@@ -98,7 +97,7 @@ Status KeyTable::check_around(const lmdb::Txn& txn, std::string_view key, Decode
   return cursor.status();
 }
 
-Status KeyTable::put(lmdb::Txn& txn, std::string_view key, std::string_view value) const {
+Status KeyTable::put(TableTxn& txn, std::string_view key, std::string_view value) const {
   if (key.size() <= kRunSize) return txn.put(root, key, value);
   Result<Path> path = walk(txn, *this, key);
   if (!path) return path.error();
@@ -118,7 +117,7 @@ Status KeyTable::put(lmdb::Txn& txn, std::string_view key, std::string_view valu
   return txn.put(tails, record_key(path->id, path->rest), value);
 }
 
-Result<bool> KeyTable::erase(lmdb::Txn& txn, std::string_view key) const {
+Result<bool> KeyTable::erase(TableTxn& txn, std::string_view key) const {
   if (key.size() <= kRunSize) return txn.erase(root, key);
   Result<Path> path = walk(txn, *this, key);
   if (!path) return path.error();
@@ -146,7 +145,7 @@ void KeyCursor::seek(std::string_view key) {
   prefix_.clear();
   corrupt_ = false;
   for (;;) {
-    lmdb::Cursor& cursor = nodes_.empty() ? root_ : tails_;
+    TableCursor& cursor = nodes_.empty() ? root_ : tails_;
     const std::string target = record_key(nodes_.empty() ? std::string_view() : nodes_.back(), key);
     cursor.seek(target);
     if (key.size() <= kRunSize || !cursor.valid() || cursor.key() != target) break;
@@ -173,7 +172,7 @@ void KeyCursor::next() {
 void KeyCursor::settle() {
   valid_ = false;
   while (!corrupt_) {
-    lmdb::Cursor& cursor = nodes_.empty() ? root_ : tails_;
+    TableCursor& cursor = nodes_.empty() ? root_ : tails_;
     if (cursor.failed()) return;
     if (nodes_.empty() && !cursor.valid()) return;
     if (!nodes_.empty() && !(cursor.valid() && cursor.key().starts_with(nodes_.back()))) {

@@ -1,4 +1,4 @@
-// A table of LMDB whose keys may have any length, in byte order. LMDB's own keys end at 511 bytes, etcd's at
+// A table whose keys may have any length, in byte order. LMDB's own keys end at 511 bytes, etcd's at
 // a request.
 //
 // Thread rule: that of the transaction that is passed in.
@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-#include "store/lmdb.h"
+#include "store/table_txn.h"
 
 namespace minigrpc::store {
 
@@ -29,21 +29,22 @@ struct KeyTable {
   MDB_dbi root = 0;
   MDB_dbi tails = 0;
 
-  Result<std::optional<std::string_view>> get(const lmdb::Txn& txn, std::string_view key) const;
-  Status put(lmdb::Txn& txn, std::string_view key, std::string_view value) const;
+  Result<std::optional<std::string_view>> get(const TableTxn& txn, std::string_view key) const;
+  Status put(TableTxn& txn, std::string_view key, std::string_view value) const;
   // LMDB has no checksum over its pages: a search that a damaged one led astray ends beside a record that
   // does not decode, or is out of order. DATA_LOSS if that is so for `key`; asked before "it is not there" is
-  // believed, and where a walk begins. Of keys longer than LMDB's it looks at nothing.
+  // believed, and where a walk begins. Of keys longer than LMDB's it looks at nothing, nor at what lies over
+  // LMDB.
   using Decodes = bool (*)(std::string_view lmdb_key, std::string_view bytes);
-  Status check_around(const lmdb::Txn& txn, std::string_view key, Decodes decodes) const;
+  Status check_around(const TableTxn& txn, std::string_view key, Decodes decodes) const;
   // false: it was not there.
-  Result<bool> erase(lmdb::Txn& txn, std::string_view key) const;
+  Result<bool> erase(TableTxn& txn, std::string_view key) const;
 };
 
 // Walks a KeyTable in byte order. Not to be used after a write to the table, but for seek().
 class KeyCursor {
  public:
-  KeyCursor(const lmdb::Txn& txn, const KeyTable& table) : root_(txn, table.root), tails_(txn, table.tails) {}
+  KeyCursor(const TableTxn& txn, const KeyTable& table) : root_(txn, table.root), tails_(txn, table.tails) {}
 
   // To the first key that is not less.
   void seek(std::string_view key);
@@ -61,8 +62,8 @@ class KeyCursor {
   void settle();
   void leave_node();
 
-  lmdb::Cursor root_;
-  lmdb::Cursor tails_;
+  TableCursor root_;
+  TableCursor tails_;
   std::vector<std::string> nodes_;  // ids of the nodes that we are in, outermost first; empty: in the root
   std::string prefix_;              // the runs that led here
   std::string long_key_;

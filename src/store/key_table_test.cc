@@ -19,9 +19,9 @@ class KeyTableTest : public testing::Test {
     env_ = std::move(*env);
     Result<lmdb::Txn> txn = env_.begin_write();
     ASSERT_TRUE(txn.has_value());
-    txn_ = std::move(*txn);
-    table_.root = *txn_.open_table("root", true);
-    table_.tails = *txn_.open_table("tails", true);
+    table_.root = *txn->open_table("root", true);
+    table_.tails = *txn->open_table("tails", true);
+    txn_ = TableTxn(std::move(*txn));
   }
 
   void put(const std::string& key, const std::string& value) {
@@ -44,7 +44,7 @@ class KeyTableTest : public testing::Test {
 
   test::TemporaryDirectory directory_;
   lmdb::Env env_;
-  lmdb::Txn txn_;
+  TableTxn txn_;
   KeyTable table_;
 };
 
@@ -66,8 +66,8 @@ TEST_F(KeyTableTest, ErasingTheLastKeyOfAPathErasesThePath) {
   EXPECT_EQ(*table_.erase(txn_, shared + std::string(500, 'a')), false);
   EXPECT_EQ(get(shared + std::string(500, 'b')), "b");
   EXPECT_EQ(*table_.erase(txn_, shared + std::string(500, 'b')), true);
-  EXPECT_EQ(txn_.entries(table_.root), 0u);
-  EXPECT_EQ(txn_.entries(table_.tails), 0u);
+  EXPECT_EQ(txn_.base().entries(table_.root), 0u);
+  EXPECT_EQ(txn_.base().entries(table_.tails), 0u);
 }
 
 // Lengths around the cuts, and bytes that sort at both ends.
@@ -100,7 +100,7 @@ TEST_F(KeyTableTest, RandomKeysKeepByteOrder) {
     EXPECT_EQ(get(from), model.contains(from) ? std::optional(model[from]) : std::nullopt);
   }
   for (const auto& [key, value] : model) EXPECT_TRUE(*table_.erase(txn_, key));
-  EXPECT_EQ(txn_.entries(table_.tails), 0u);
+  EXPECT_EQ(txn_.base().entries(table_.tails), 0u);
 }
 
 TEST_F(KeyTableTest, LinksThatMakeNoSenseAreDataLoss) {

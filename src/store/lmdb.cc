@@ -131,6 +131,24 @@ bool Env::lost_writes() const {
   return ::fdatasync(witness_fd_) != 0;
 }
 
+// A full disk may have room again. But once the system failed to write something back, a later fsync may
+// succeed and still not have it.
+Status Env::after_failed_commit(Status status) const {
+  // In its last step even a full disk leaves LMDB unusable, for readers too.
+  const Result<Txn> probe = begin_read();
+  const bool usable = probe || probe.error().code() != StatusCode::kUnavailable;
+  if (usable && status.code() == StatusCode::kResourceExhausted) return status;
+  if (usable && status.code() == StatusCode::kUnavailable && !lost_writes())
+    return {StatusCode::kResourceExhausted,
+            "a write to the database came up short: make room on the disk that holds it"};
+  return {StatusCode::kUnavailable, status.message()};
+}
+
+Status Env::sync() const {
+  if (const int code = mdb_env_sync(env_, 1)) return to_status(code, "syncing the database");
+  return {};
+}
+
 Result<Txn> Env::begin_write() const {
   MDB_txn* txn = nullptr;
   if (const int code = mdb_txn_begin(env_, nullptr, 0, &txn)) return to_status(code, "beginning a write");

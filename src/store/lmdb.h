@@ -63,10 +63,15 @@ class Env {
   // Whether the system failed to bring something to the disk since this was last asked. LMDB's EIO may also
   // mean that a write came up short because the disk is full, and then nothing is lost but that commit.
   bool lost_writes() const;
+  // Why a commit failed, of which LMDB said `status`: RESOURCE_EXHAUSTED when there is no room and the next
+  // one may succeed, another code when only opening the database again can tell what is there.
+  Status after_failed_commit(Status status) const;
   // Of the file as far as it was ever used, free pages included.
   std::size_t file_size() const;
   // What the file takes on the disk: its holes are not counted.
   std::size_t disk_size() const;
+  // Brings everything to the disk, where commits do not.
+  Status sync() const;
   // Makes holes of the free pages that LMDB itself could write over now. Begins a write transaction. The bytes given
   // back; 0 where the file system has no holes.
   Result<std::size_t> punch_free_pages() const;

@@ -64,7 +64,7 @@ Result<std::vector<Record>> ReadView::records(std::string_view prefix) const {
 }
 
 Status ReadView::every_event(const std::function<Status(const EventView&)>& visit) const {
-  lmdb::Cursor cursor(impl_->txn, impl_->store->tables.log);
+  TableCursor cursor(impl_->txn, impl_->store->tables.log);
   for (cursor.seek({}); cursor.valid(); cursor.next()) {
     const std::optional<Revision> at = decode_log_key(cursor.key());
     const std::optional<LogRecord> record = decode_log(cursor.key(), cursor.value());
@@ -75,7 +75,7 @@ Status ReadView::every_event(const std::function<Status(const EventView&)>& visi
 }
 
 Status ReadView::every_lease(const std::function<Status(LeaseId, std::int64_t)>& visit) const {
-  lmdb::Cursor cursor(impl_->txn, impl_->store->tables.lease);
+  TableCursor cursor(impl_->txn, impl_->store->tables.lease);
   for (cursor.seek({}); cursor.valid(); cursor.next()) {
     const std::optional<LeaseId> id = decode_lease_key(cursor.key());
     const std::optional<LeaseRecord> record = decode_lease(cursor.key(), cursor.value());

@@ -8,6 +8,8 @@ namespace {
 // LMDB's handles of its own tables: the list of free pages, and the names of the tables.
 constexpr MDB_dbi kFreeList = 0;
 constexpr MDB_dbi kNames = 1;
+constexpr MDB_dbi kFirstTable = 2;
+constexpr MDB_dbi kLastTable = 9;
 
 bool live_decodes(std::string_view key, std::string_view bytes) {
   return decode_live(key, bytes).has_value();
@@ -41,9 +43,12 @@ Result<Tables> Tables::open(lmdb::Txn& txn, bool create) {
   Result<MDB_dbi> records = txn.open_table("records", true);
   if (!records) return records.error();
   tables.records.root = *records;
+  detail::require(tables.meta == kFirstTable && tables.records.root == kLastTable, "tables in another order");
   tables.live.tails = tables.dead.tails = tables.lease_keys.tails = tables.records.tails = tails;
   return tables;
 }
+
+bool Tables::has(MDB_dbi table) const { return table >= kFirstTable && table <= kLastTable; }
 
 std::size_t Tables::pages_in_use(const lmdb::Txn& txn) const {
   std::size_t pages = 2;

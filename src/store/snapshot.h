@@ -1,4 +1,4 @@
-// The keyspace as one LMDB transaction sees it: a key's version at a revision, the log, walks over a range.
+// The keyspace as one transaction sees it: a key's version at a revision, the log, walks over a range.
 //
 // Thread rule: that of its transaction. Bytes handed out are borrowed from the transaction: until it ends or,
 // in a write transaction, until its next write.
@@ -12,8 +12,8 @@
 #include <string_view>
 
 #include "store/key_table.h"
-#include "store/lmdb.h"
 #include "store/record.h"
+#include "store/table_txn.h"
 #include "store/types.h"
 
 namespace minigrpc::store {
@@ -25,6 +25,8 @@ namespace minigrpc::store {
 // lease:      id                -> TTL
 // lease_keys: lease id + key    -> nothing
 // records:    name              -> bytes            the registry's own: users, roles, alarms
+//
+// The journal names them by LMDB's handles, which are numbers in order of opening: that order never changes.
 struct Tables {
   MDB_dbi meta = 0;
   MDB_dbi log = 0;
@@ -35,7 +37,8 @@ struct Tables {
   KeyTable records;
 
   static Result<Tables> open(lmdb::Txn& txn, bool create);
-  // Pages that hold data, LMDB's own two tables included.
+  bool has(MDB_dbi table) const;
+  // Pages of LMDB that hold data, its own two tables included.
   std::size_t pages_in_use(const lmdb::Txn& txn) const;
 };
 
@@ -45,7 +48,7 @@ inline constexpr std::int64_t kLatest = std::numeric_limits<std::int64_t>::max()
 Status damaged(std::string_view what);
 
 struct Snapshot {
-  const lmdb::Txn& txn;
+  const TableTxn& txn;
   const Tables& tables;
   State state;
 

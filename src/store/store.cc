@@ -14,7 +14,8 @@ namespace minigrpc::store {
 
 namespace {
 
-constexpr std::uint64_t kSchemaVersion = 1;
+constexpr std::uint64_t kSchemaVersion = 2;
+constexpr std::uint64_t kSchemaWithoutJournal = 1;
 constexpr std::string_view kSchemaKey = "schema";
 constexpr std::string_view kClusterKey = "cluster_id";
 constexpr std::string_view kMemberKey = "member_id";
@@ -59,7 +60,7 @@ Status cannot_open(const std::string& path, const Status& why) {
 
 }  // namespace
 
-Result<State> read_state(const lmdb::Txn& txn, const Tables& tables) {
+Result<State> read_state(const TableTxn& txn, const Tables& tables) {
   Result<std::optional<std::string_view>> bytes = txn.get(tables.meta, kStateKey);
   if (!bytes) return bytes.error();
   const std::optional<State> state = bytes->has_value() ? decode_state(kStateKey, **bytes) : std::nullopt;
@@ -72,13 +73,19 @@ void Store::Impl::fail(const Status& why) {
                                           "): check the disk, then start again"};
 }
 
+const Status& Store::Impl::check_health() {
+  if (!health.ok() || !checkpoints) return health;
+  if (const Status failure = checkpoints->failure(); !failure.ok()) fail(failure);
+  return health;
+}
+
 Status Store::Impl::open() {
   const std::string file = directory.path() + "/data.mdb";
   const lmdb::EnvOptions env_options{.directory = directory.path(),
                                      .map_size = map_size_for(options.quota_bytes, size_of_file(file)),
                                      .tables_max = kTablesMax,
-                                     .readers_max = options.readers_max,
-                                     .fsync = options.fsync && !options.directory.empty(),
+                                     .readers_max = options.readers_max + 1,  // one is the writer's
+                                     .fsync = durable(),
                                      .faults = options.faults};
   Result<lmdb::Env> opened = lmdb::Env::open(env_options);
   if (!opened) return cannot_open(directory.path(), opened.error());
@@ -89,24 +96,51 @@ Status Store::Impl::open() {
   if (const std::size_t size = env.file_size(); size_of_file(file) < size)
     if (::truncate(file.c_str(), static_cast<off_t>(size)) != 0)
       return cannot_open(directory.path(), lmdb::to_status(errno, "extending the file"));
-  if (Status status = open_tables(); !status.ok()) return cannot_open(directory.path(), status);
-  if (options.fsync && !options.directory.empty())
+  if (options.directory.empty()) {
+    if (const Result<std::uint64_t> applied = open_tables(nullptr); !applied)
+      return cannot_open(directory.path(), applied.error());
+    directory.remove();
+    return {};
+  }
+  return open_journal();
+}
+
+Status Store::Impl::open_journal() {
+  Result<Journal> journal = Journal::open(directory.path());
+  if (!journal) return cannot_open(directory.path(), journal.error());
+  Result<std::uint64_t> applied = open_tables(&*journal);
+  if (!applied) return cannot_open(directory.path(), applied.error());
+  if (durable())
     if (Status status = directory.sync(); !status.ok()) return status;
-  if (options.directory.empty()) directory.remove();
+  // What it held is in LMDB now, and LMDB on the disk.
+  Status status = durable() ? Status() : env.sync();
+  if (status.ok()) status = journal->clear();
+  if (!status.ok()) return cannot_open(directory.path(), status);
+  if (durable())
+    checkpoints.emplace(env, tables, std::move(*journal),
+                        CheckpointOptions{identity, *applied, options.journal_size, options.faults});
   return {};
 }
 
-Status Store::Impl::open_tables() {
+Result<std::uint64_t> Store::Impl::open_tables(const Journal* journal) {
   Result<lmdb::Txn> txn = env.begin_write();
   if (!txn) return txn.error();
   const bool is_new = txn->entries(kNames) == 0;
   Result<Tables> opened = Tables::open(*txn, is_new);
-  if (!opened) return {StatusCode::kFailedPrecondition, opened.error().message()};
+  if (!opened) return Status(StatusCode::kFailedPrecondition, opened.error().message());
   tables = *opened;
   if (is_new)
     if (Status status = create(*txn); !status.ok()) return status;
-  if (Status status = load(*txn); !status.ok()) return status;
-  return txn->commit();
+  if (Status status = load_identity(*txn); !status.ok()) return status;
+  Result<std::uint64_t> applied = 0;
+  if (journal != nullptr) applied = replay_journal(*txn, tables, *journal, identity);
+  if (!applied) return applied;
+  if (Status status = load_leases(*txn); !status.ok()) return status;
+  if (Status status = txn->commit(); !status.ok()) return status;
+  Result<lmdb::Txn> reading = env.begin_read();
+  if (!reading) return reading.error();
+  if (Result<State> state = read_state(TableTxn(std::move(*reading)), tables); !state) return state.error();
+  return applied;
 }
 
 Status Store::Impl::create(lmdb::Txn& txn) {
@@ -125,20 +159,23 @@ Status Store::Impl::create(lmdb::Txn& txn) {
   return txn.put(tables.meta, kStateKey, state);
 }
 
-Status Store::Impl::load(const lmdb::Txn& txn) {
+Status Store::Impl::load_identity(lmdb::Txn& txn) {
   Result<std::uint64_t> schema = read_number(txn, tables.meta, kSchemaKey);
   if (!schema) return schema.error();
-  if (*schema != kSchemaVersion)
+  if (*schema != kSchemaVersion && *schema != kSchemaWithoutJournal)
     return {StatusCode::kFailedPrecondition, "the database has schema version " + std::to_string(*schema) +
                                                  ", this program reads version " +
                                                  std::to_string(kSchemaVersion)};
+  // A program that knows of no journal must not open what may have one.
+  if (*schema != kSchemaVersion)
+    if (Status status = write_number(txn, tables.meta, kSchemaKey, kSchemaVersion); !status.ok())
+      return status;
   Result<std::uint64_t> cluster = read_number(txn, tables.meta, kClusterKey);
   Result<std::uint64_t> member = read_number(txn, tables.meta, kMemberKey);
   if (!cluster) return cluster.error();
   if (!member) return member.error();
   identity = {*cluster, *member};
-  if (Result<State> state = read_state(txn, tables); !state) return state.error();
-  return load_leases(txn);
+  return {};
 }
 
 Status Store::Impl::load_leases(const lmdb::Txn& txn) {
@@ -162,18 +199,11 @@ Result<std::unique_ptr<ReadView::Impl>> Store::Impl::take_view() {
     }
     ++views.in_use;
   }
-  Status status;
-  if (view != nullptr) {
-    status = view->txn.renew();
-  } else {
+  if (view == nullptr) {
     view = std::make_unique<ReadView::Impl>();
     view->store = this;
-    Result<lmdb::Txn> txn = env.begin_read();
-    if (txn)
-      view->txn = std::move(*txn);
-    else
-      status = txn.error();
   }
+  Status status = take_moment(view->txn);
   if (status.ok()) {
     Result<State> state = read_state(view->txn, tables);
     if (state) {
@@ -187,11 +217,69 @@ Result<std::unique_ptr<ReadView::Impl>> Store::Impl::take_view() {
   return status;
 }
 
+Status Store::Impl::take_moment(TableTxn& txn) {
+  for (;;) {
+    Layers layers = checkpoints ? checkpoints->layers() : Layers{};
+    if (txn) {
+      if (Status status = txn.base().renew(); !status.ok()) return status;
+      txn.set_layers(std::move(layers));
+    } else {
+      Result<lmdb::Txn> base = env.begin_read();
+      if (!base) return base.error();
+      txn = TableTxn(std::move(*base), std::move(layers));
+    }
+    if (!checkpoints) return {};
+    Result<std::uint64_t> applied = read_applied(txn.base(), tables);
+    if (!applied) return applied.error();
+    if (*applied <= txn.layers().sequence) return {};
+    // Since then that was committed which lay over LMDB, and later things with it.
+    txn.base().reset();
+  }
+}
+
 void Store::Impl::give_back(std::unique_ptr<ReadView::Impl> view) {
-  view->txn.reset();
+  view->txn.base().reset();
+  view->txn.set_layers({});
   const std::lock_guard lock(views.mutex);
   views.idle.push_back(std::move(view));
   --views.in_use;
+}
+
+std::size_t Store::Impl::bytes_in_use(const TableTxn& txn) const {
+  return tables.pages_in_use(txn.base()) * env.page_size() + txn.layers().data_size();
+}
+
+bool Store::Impl::quota_is_used_up(std::size_t in_use) const {
+  const Size size{.in_use_bytes = in_use,
+                  .quota_bytes = options.quota_bytes,
+                  .refused_bytes = refused_bytes.load(std::memory_order_relaxed)};
+  return size.full();
+}
+
+Result<TableTxn> Store::Impl::begin_txn() {
+  if (!checkpoints) {
+    Result<lmdb::Txn> txn = env.begin_write();
+    if (!txn) return txn.error();
+    return TableTxn(std::move(*txn));
+  }
+  Result<TableTxn> txn = checkpoints->begin();
+  // What lies over LMDB is counted with all its versions: before that is held against anybody it is counted
+  // as pages.
+  if (!txn || txn->layers().data_size() == 0 || !quota_is_used_up(bytes_in_use(*txn))) return txn;
+  txn->abort();
+  checkpoints->end();
+  if (Status status = checkpoints->checkpoint(); !status.ok()) return status;
+  return checkpoints->begin();
+}
+
+void Store::Impl::end_txn() {
+  if (checkpoints) checkpoints->end();
+}
+
+Status Store::Impl::close() {
+  if (!checkpoints) return {};
+  // After a failure the journal is all that can be trusted.
+  return check_health().ok() ? checkpoints->close() : health;
 }
 
 Result<std::unique_ptr<Store>> Store::open(const Options& options) {
@@ -212,10 +300,12 @@ Store::~Store() {
   detail::require(!impl_->batch_is_open, "a Store that ends before its WriteBatch");
   const std::lock_guard lock(impl_->views.mutex);
   detail::require(impl_->views.in_use == 0, "a Store that ends before its ReadViews");
+  // Where this fails, the journal has what is missing, and the next start replays it.
+  (void)impl_->close();
 }
 
 Identity Store::identity() const { return impl_->identity; }
-Status Store::health() const { return impl_->health; }
+Status Store::health() const { return impl_->check_health(); }
 
 Result<ReadView> Store::read() {
   Result<std::unique_ptr<ReadView::Impl>> view = impl_->take_view();
@@ -248,7 +338,7 @@ void Store::leases_restart(std::int64_t now_ms) { impl_->leases.restart(now_ms);
 Result<Size> Store::size() {
   Result<std::unique_ptr<ReadView::Impl>> view = impl_->take_view();
   if (!view) return view.error();
-  const std::size_t in_use = impl_->tables.pages_in_use((*view)->txn) * impl_->env.page_size();
+  const std::size_t in_use = impl_->bytes_in_use((*view)->txn);
   // A file system may count blocks only when it writes them back.
   const std::size_t on_disk = std::min(impl_->env.file_size(), impl_->env.disk_size());
   impl_->give_back(std::move(*view));
@@ -260,11 +350,15 @@ Result<Size> Store::size() {
 
 Result<std::size_t> Store::reclaim() {
   detail::require(!impl_->batch_is_open, "reclaiming space while a WriteBatch is open");
-  if (!impl_->health.ok()) return impl_->health;
+  if (const Status& health = impl_->check_health(); !health.ok()) return health;
+  if (Status status = checkpoint(); !status.ok()) return status;
   return impl_->env.punch_free_pages();
 }
 
+Status Store::checkpoint() { return impl_->checkpoints ? impl_->checkpoints->checkpoint() : Status(); }
+
 Status Store::snapshot_copy(int fd) {
+  if (Status status = checkpoint(); !status.ok()) return status;
   if (const int code = mdb_env_copyfd2(impl_->env.get(), fd, 0))
     return lmdb::to_status(code, "copying the database");
   return {};

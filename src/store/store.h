@@ -1,4 +1,5 @@
-// The keyspace of an etcd v3 registry: every version of every key, leases, history; durable in LMDB.
+// The keyspace of an etcd v3 registry: every version of every key, leases, history; durable in a journal and
+// LMDB.
 //
 // One writer thread and any number of readers:
 //   - Store::open(), begin(), the WriteBatch and everything about leases belong to one thread, the writer.
@@ -68,6 +69,9 @@ struct Options {
   std::size_t txn_ops_max = 128;
   // A shorter TTL is raised to this; etcd derives it from its election timeout, 2 s by default.
   std::int64_t lease_ttl_min_s = 2;
+  // Bytes that the journal gathers before they go into the database: time to start after a crash; and memory,
+  // half as much again, and the same for what gathers meanwhile, twice if the disk falls behind.
+  std::size_t journal_size = std::size_t{32} << 20;
   // For tests: which writes to the database fail. Borrowed until the store ends.
   lmdb::FaultPlan* faults = nullptr;
 };
@@ -266,6 +270,9 @@ class Store {
 
   // Any thread. The batch that is open does not count.
   Result<Size> size();
+  // Any thread, but not the writer while a batch is open: what was committed until now is in data.mdb when
+  // this returns, no longer in the journal alone. RESOURCE_EXHAUSTED when the disk has no room for it.
+  Status checkpoint();
   // Writer, between batches: gives the disk back what free pages take, as holes in the file; its length stays. Pages
   // that a view or the last commit but one can still see are left for the next time. The bytes given back. Where the
   // file system has no holes, 0.

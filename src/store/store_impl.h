@@ -8,19 +8,21 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "store/checkpoints.h"
 #include "store/data_directory.h"
 #include "store/leases.h"
-#include "store/lmdb.h"
 #include "store/snapshot.h"
 #include "store/store.h"
+#include "store/table_txn.h"
 
 namespace minigrpc::store {
 
 struct ReadView::Impl {
   Store::Impl* store = nullptr;
-  lmdb::Txn txn;
+  TableTxn txn;
   State state;
 
   Snapshot snapshot() const;
@@ -40,6 +42,9 @@ struct Store::Impl {
   Identity identity;
   lmdb::Env env;
   Tables tables;
+  // None where commits need not outlive the machine: then they go to LMDB itself. Ends before what it
+  // borrows.
+  std::optional<Checkpoints> checkpoints;
   Leases leases;
   Status health;
   bool batch_is_open = false;
@@ -47,17 +52,29 @@ struct Store::Impl {
   ViewPool views;
 
   explicit Impl(const Options& o, DataDirectory d) : options(o), directory(std::move(d)) {}
+  bool durable() const { return options.fsync && !options.directory.empty(); }
   // Refuses writes from now on.
   void fail(const Status& why);
+  // Whether writes are refused, noticing what checkpoints found out.
+  const Status& check_health();
   Status open();
-  Status open_tables();
+  Status open_journal();
+  Result<std::uint64_t> open_tables(const Journal* journal);
   Status create(lmdb::Txn& txn);
-  Status load(const lmdb::Txn& txn);
+  Status load_identity(lmdb::Txn& txn);
   Status load_leases(const lmdb::Txn& txn);
+  Status close();
+  // What the quota is compared with: LMDB's pages, and what will become some.
+  std::size_t bytes_in_use(const TableTxn& txn) const;
+  bool quota_is_used_up(std::size_t in_use) const;
+  Result<TableTxn> begin_txn();
+  void end_txn();
+  // Takes LMDB's snapshot and what lies over it. `txn` is new, or was reset.
+  Status take_moment(TableTxn& txn);
   Result<std::unique_ptr<ReadView::Impl>> take_view();
   void give_back(std::unique_ptr<ReadView::Impl> view);
 };
 
-Result<State> read_state(const lmdb::Txn& txn, const Tables& tables);
+Result<State> read_state(const TableTxn& txn, const Tables& tables);
 
 }  // namespace minigrpc::store

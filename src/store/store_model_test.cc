@@ -34,9 +34,18 @@ std::vector<std::string> make_keys() {
   return keys;
 }
 
+enum class Durability : std::uint8_t {
+  kNone,         // commits go to LMDB itself
+  kCheckpoints,  // they go to the journal, and into LMDB behind the test's back
+  kCrashes,      // they go to the journal, and stay there until a crash or a compaction
+};
+
 class Comparison {
  public:
-  explicit Comparison(std::uint64_t seed) : random_(seed), keys_(make_keys()) { reopen(); }
+  Comparison(std::uint64_t seed, Durability durability)
+      : durability_(durability), random_(seed), keys_(make_keys()) {
+    reopen();
+  }
 
   void step() {
     const std::uint64_t kind = pick(100);
@@ -75,12 +84,29 @@ class Comparison {
   }
 
   void reopen() {
+    if (durability_ == Durability::kCrashes && store_ != nullptr) crash();
     store_.reset();
-    store_ = open_store({.directory = directory_.path()});
+    store_ = open(directory_->path());
     EXPECT_EQ(store_->identity(), kIdentity);
     std::vector<LeaseId> ids;
     for (const auto& [id, ttl_s] : model_.leases) ids.push_back(id);
     EXPECT_EQ(store_->leases(), ids);
+  }
+
+  std::unique_ptr<Store> open(const std::string& path) {
+    if (durability_ == Durability::kNone) return open_store({.directory = path});
+    const std::size_t journal_size =
+        durability_ == Durability::kCheckpoints ? std::size_t{32} << 10 : std::size_t{1} << 30;
+    return open_durable_store({.directory = path, .journal_size = journal_size});
+  }
+
+  // Goes on with the files as they are now.
+  void crash() {
+    auto copy = std::make_unique<TemporaryDirectory>(memory_path());
+    for (const char* name : {"data.mdb", "journal.0", "journal.1"})
+      std::filesystem::copy_file(*directory_ / name, *copy / name);
+    store_.reset();
+    directory_ = std::move(copy);
   }
 
   void write_batch() {
@@ -251,6 +277,9 @@ class Comparison {
       if (step->done) break;
     }
     ASSERT_TRUE(batch.commit().has_value());
+    if (pick(2) == 0) {
+      ASSERT_TRUE(store_->checkpoint().ok());
+    }
     EXPECT_EQ(model_.events.size() - events_removed_, model_.events_after_compaction());
   }
 
@@ -320,26 +349,30 @@ class Comparison {
     }
   }
 
+  const Durability durability_;
   std::mt19937_64 random_;
   std::vector<std::string> keys_;
   Model model_;
   std::size_t events_removed_ = 0;
-  TemporaryDirectory directory_;
+  std::unique_ptr<TemporaryDirectory> directory_ = std::make_unique<TemporaryDirectory>(memory_path());
   std::unique_ptr<Store> store_;
 };
 
-class StoreModel : public testing::TestWithParam<std::uint64_t> {};
+class StoreModel : public testing::TestWithParam<std::tuple<std::uint64_t, Durability>> {};
 
 TEST_P(StoreModel, RandomOperationsGiveTheModelsAnswers) {
   const char* only = std::getenv("MINIGRPC_TEST_SEED");
-  const std::uint64_t seed = only != nullptr ? std::strtoull(only, nullptr, 0) : GetParam();
+  const std::uint64_t seed = only != nullptr ? std::strtoull(only, nullptr, 0) : std::get<0>(GetParam());
   SCOPED_TRACE("MINIGRPC_TEST_SEED=" + std::to_string(seed));
-  Comparison run(seed);
+  Comparison run(seed, std::get<1>(GetParam()));
   for (int step = 0; step < 1000 && !HasFailure(); ++step) run.step();
   if (!HasFailure()) run.finish();
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, StoreModel, testing::Range<std::uint64_t>(1, 6));
+INSTANTIATE_TEST_SUITE_P(Seeds, StoreModel,
+                         testing::Combine(testing::Range<std::uint64_t>(1, 4),
+                                          testing::Values(Durability::kNone, Durability::kCheckpoints,
+                                                          Durability::kCrashes)));
 
 }  // namespace
 }  // namespace minigrpc::store::test

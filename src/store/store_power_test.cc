@@ -117,10 +117,10 @@ std::vector<std::string> states_of(std::uint64_t seed) {
   return states;
 }
 
-// Which of `states` a database file holds when it is opened; -1 for a file that no store was made in yet.
-int state_in(const std::string& image, const std::vector<std::string>& states) {
+// Which of `states` a data directory holds when it is opened; -1 for one in which no store was made yet.
+int state_in(const Disk::Image& image, const std::vector<std::string>& states) {
   const TemporaryDirectory directory;
-  std::ofstream(directory / "data.mdb", std::ios::binary) << image;
+  for (const auto& [name, bytes] : image) std::ofstream(directory / name, std::ios::binary) << bytes;
   const Result<std::unique_ptr<Store>> store =
       Store::open({.directory = directory.path(), .identity = kIdentity, .fsync = false});
   if (!store) return -1;
@@ -137,12 +137,12 @@ INSTANTIATE_TEST_SUITE_P(Seeds, StorePower,
 TEST_P(StorePower, LossAfterAnyStepKeepsWhatWasAcknowledged) {
   const std::vector<std::string> states = states_of(GetParam());
   const TemporaryDirectory directory;
-  Disk disk(directory / "data.mdb");
+  Disk disk(directory.path());
   std::mt19937_64 random(GetParam());
   int acknowledged = -1;
   int cuts = 0;
   disk.after_each_step([&] {
-    for (const std::string& image : {disk.after_kill(), disk.safe(), disk.after_power_failure(random)}) {
+    for (const Disk::Image& image : {disk.after_kill(), disk.safe(), disk.after_power_failure(random)}) {
       const int found = state_in(image, states);
       ++cuts;
       ASSERT_GE(found, acknowledged) << "lost";
@@ -177,7 +177,7 @@ TEST_P(StorePower, FaultAtAnyStepKeepsWhatWasAcknowledged) {
       SCOPED_TRACE("step " + std::to_string(step) + ", errno " + std::to_string(fault.error) + ", harm " +
                    std::to_string(static_cast<int>(fault.harm)));
       const TemporaryDirectory directory;
-      Disk disk(directory / "data.mdb");
+      Disk disk(directory.path());
       Result<std::unique_ptr<Store>> store = open_durable(directory.path());
       ASSERT_TRUE(store.has_value()) << store.error().to_string();
       Workload workload(GetParam());
@@ -215,12 +215,79 @@ TEST_P(StorePower, FaultAtAnyStepKeepsWhatWasAcknowledged) {
       if (!reached) break;
     }
   }
-  EXPECT_GT(faults, 10);
+  // A commit writes and syncs.
+  EXPECT_GT(faults, 8);
+}
+
+// Each step of a checkpoint fails, in each way. What was committed stays where it is, the journal; where
+// writes go on so do checkpoints.
+TEST_P(StorePower, FaultAtAnyStepOfACheckpointLosesNothing) {
+  using Harm = Disk::Harm;
+  const std::vector<std::string> states = states_of(GetParam());
+  std::mt19937_64 random(GetParam());
+  constexpr int kBatchesBefore = 6;
+  for (const Disk::Fault fault :
+       {Disk::Fault{EIO, Harm::kNothingHappens}, Disk::Fault{ENOSPC, Harm::kNothingHappens},
+        Disk::Fault{EIO, Harm::kShort}, Disk::Fault{EIO, Harm::kLosesPages}}) {
+    int failures = 0;
+    for (std::size_t step = 0;; ++step) {
+      SCOPED_TRACE("step " + std::to_string(step) + ", errno " + std::to_string(fault.error) + ", harm " +
+                   std::to_string(static_cast<int>(fault.harm)));
+      const TemporaryDirectory directory;
+      Disk disk(directory.path());
+      Result<std::unique_ptr<Store>> store = open_durable(directory.path());
+      ASSERT_TRUE(store.has_value()) << store.error().to_string();
+      Workload workload(GetParam());
+      for (int i = 0; i < kBatchesBefore; ++i) ASSERT_TRUE(workload.batch(**store).ok());
+      // A workload may end in a checkpoint of its own.
+      ASSERT_TRUE(workload.batch(**store).ok());
+      WriteBatch last = begin(**store);
+      ASSERT_TRUE(last.put_record("last", "1").ok());
+      ASSERT_TRUE(last.commit().has_value());
+      const std::string expected = everything(**store);
+      const std::size_t begun = disk.steps();
+      disk.fail_step(begun + step, fault);
+      const Status failed = (*store)->checkpoint();
+      const bool reached = disk.steps() > begun + step;
+      disk.fail_nothing();
+      failures += failed.ok() ? 0 : 1;
+      for (const Disk::Image& image : {disk.after_kill(), disk.safe(), disk.after_power_failure(random)})
+        ASSERT_EQ(state_in(image, {expected}), 0) << "lost; the checkpoint said: " << failed.to_string();
+      if ((*store)->health().ok()) {
+        ASSERT_TRUE((*store)->checkpoint().ok());
+        ASSERT_TRUE(workload.batch(**store).ok());
+        ASSERT_EQ(state_in(disk.after_power_failure(random), {everything(**store)}), 0)
+            << "lost after the fault";
+      } else {
+        ASSERT_EQ((*store)->begin().status(), (*store)->health());
+      }
+      store->reset();
+      if (!reached) break;
+    }
+    EXPECT_GT(failures, 1);
+  }
+}
+
+TEST(StorePower, AnEndedProcessLeavesAnEmptyJournal) {
+  const TemporaryDirectory directory;
+  Disk disk(directory.path());
+  {
+    Result<std::unique_ptr<Store>> store = open_durable(directory.path());
+    ASSERT_TRUE(store.has_value());
+    put(**store, "a", "1");
+    EXPECT_GT(disk.safe()["journal.0"].size(), 0u);
+  }
+  Disk::Image image = disk.safe();
+  EXPECT_EQ(image["journal.0"], "");
+  EXPECT_EQ(image["journal.1"], "");
+  const TemporaryDirectory copy;
+  std::ofstream(copy / "data.mdb", std::ios::binary) << image["data.mdb"];
+  EXPECT_EQ(read(*open_store({.directory = copy.path()})).revision(), 2);
 }
 
 TEST(StorePower, ANewDirectoryIsOnTheDiskItself) {
   const TemporaryDirectory parent;
-  Disk disk(parent / "data/data.mdb");
+  Disk disk(parent / "data");
   ASSERT_TRUE(open_durable(parent / "data").has_value());
   EXPECT_THAT(disk.synced_paths(), testing::IsSupersetOf({parent.path(), parent / "data"}));
 }

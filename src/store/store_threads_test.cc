@@ -10,9 +10,8 @@
 namespace minigrpc::store::test {
 namespace {
 
-TEST(StoreThreads, AViewIsOneMoment) {
+void check_views(Store* store) {
   TemporaryDirectory directory;
-  const auto store = open_store();
   put(*store, "a", "0");
   put(*store, "b", "0");
   std::atomic<bool> stop = false;
@@ -52,6 +51,14 @@ TEST(StoreThreads, AViewIsOneMoment) {
   }
   stop = true;
   for (std::thread& reader : readers) reader.join();
+}
+
+TEST(StoreThreads, AViewIsOneMoment) { check_views(open_store().get()); }
+
+// Checkpoints come and go meanwhile.
+TEST(StoreThreads, AViewOverTheJournalIsOneMoment) {
+  const TemporaryDirectory directory(memory_path());
+  check_views(open_durable_store({.directory = directory.path(), .journal_size = 20'000}).get());
 }
 
 }  // namespace

@@ -26,20 +26,30 @@ std::string path_of(int fd) {
   return {path.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
 }
 
-Disk* disk_of(int fd) {
-  return current_disk != nullptr && current_disk->is_file(path_of(fd)) ? current_disk : nullptr;
+Disk::File* file_of(const std::string& path) {
+  return current_disk == nullptr ? nullptr : current_disk->file(path);
 }
+Disk::File* file_of(int fd) { return current_disk == nullptr ? nullptr : file_of(path_of(fd)); }
 
 }  // namespace
 
 Disk* Disk::current() { return current_disk; }
 
-Disk::Disk(std::string file) : file_(std::move(file)) {
+Disk::Disk(std::string directory) : directory_(std::move(directory)) {
   if (current_disk != nullptr) std::abort();
   current_disk = this;
 }
 
 Disk::~Disk() { current_disk = nullptr; }
+
+Disk::File* Disk::file(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos || path.substr(0, slash) != directory_) return nullptr;
+  const std::string name = path.substr(slash + 1);
+  if (name.starts_with("lock")) return nullptr;
+  return &files_.try_emplace(name, *this).first->second;
+}
 
 void Disk::fail_step(std::size_t number, Fault fault) {
   failing_ = true;
@@ -49,7 +59,29 @@ void Disk::fail_step(std::size_t number, Fault fault) {
 
 bool Disk::next_step_fails() { return steps_++ == failing_step_ && failing_; }
 
-void Disk::apply(const Change& change, std::string& image) {
+void Disk::after_step() const {
+  if (after_each_step_) after_each_step_();
+}
+
+Disk::Image Disk::after_power_failure(std::mt19937_64& random) const {
+  Image image;
+  for (const auto& [name, file] : files_) image[name] = file.after_power_failure(random);
+  return image;
+}
+
+Disk::Image Disk::after_kill() const {
+  Image image;
+  for (const auto& [name, file] : files_) image[name] = file.after_kill();
+  return image;
+}
+
+Disk::Image Disk::safe() const {
+  Image image;
+  for (const auto& [name, file] : files_) image[name] = file.safe_;
+  return image;
+}
+
+void Disk::File::apply(const Change& change, std::string& image) {
   if (change.resize_to >= 0) {
     image.resize(static_cast<std::size_t>(change.resize_to), '\0');
     return;
@@ -59,14 +91,14 @@ void Disk::apply(const Change& change, std::string& image) {
   image.replace(offset, change.bytes.size(), change.bytes);
 }
 
-void Disk::note(Change change, bool durable) {
+void Disk::File::note(Change change, bool durable) {
   if (durable)
     apply(change, safe_);
   else
     waiting_.push_back(std::move(change));
 }
 
-std::string Disk::after_power_failure(std::mt19937_64& random) const {
+std::string Disk::File::after_power_failure(std::mt19937_64& random) const {
   std::string image = safe_;
   // From nothing to nearly everything.
   const std::uint64_t kept_of_100 = random() % 101;
@@ -86,18 +118,19 @@ std::string Disk::after_power_failure(std::mt19937_64& random) const {
   return image;
 }
 
-std::string Disk::after_kill() const {
+std::string Disk::File::after_kill() const {
   std::string image = safe_;
   for (const Change& change : waiting_) apply(change, image);
   return image;
 }
 
-long Disk::on_write(int fd, std::int64_t offset, const std::string& bytes,
-                    const std::function<long(std::size_t)>& write) {
+long Disk::File::on_write(int fd, std::int64_t offset, const std::string& bytes,
+                          const std::function<long(std::size_t)>& write) {
+  const std::lock_guard lock(disk_.mutex_);
   std::size_t size = bytes.size();
-  if (next_step_fails()) {
-    if (fault_.harm != Harm::kShort) {
-      errno = fault_.error;
+  if (disk_.next_step_fails()) {
+    if (disk_.fault_.harm != Harm::kShort) {
+      errno = disk_.fault_.error;
       return -1;
     }
     size /= 2;
@@ -105,15 +138,16 @@ long Disk::on_write(int fd, std::int64_t offset, const std::string& bytes,
   const long written = write(size);
   if (written > 0)
     note({offset, bytes.substr(0, static_cast<std::size_t>(written))}, (::fcntl(fd, F_GETFL) & O_DSYNC) != 0);
-  if (after_each_step_) after_each_step_();
+  disk_.after_step();
   return written;
 }
 
-int Disk::on_sync(int fd) {
-  if (next_step_fails()) {
+int Disk::File::on_sync(int fd) {
+  const std::lock_guard lock(disk_.mutex_);
+  if (disk_.next_step_fails()) {
     ++errors_;
-    last_error_ = fault_.error;
-    if (fault_.harm == Harm::kLosesPages) waiting_.clear();
+    last_error_ = disk_.fault_.error;
+    if (disk_.fault_.harm == Harm::kLosesPages) waiting_.clear();
   }
   int result = 0;
   if (std::exchange(errors_seen_[fd], errors_) != errors_) {
@@ -123,29 +157,31 @@ int Disk::on_sync(int fd) {
     for (const Change& change : waiting_) apply(change, safe_);
     waiting_.clear();
   }
-  if (after_each_step_) after_each_step_();
+  disk_.after_step();
   return result;
 }
 
-int Disk::on_hole(std::int64_t offset, std::int64_t size, const std::function<int()>& punch) {
-  if (next_step_fails()) {
-    errno = fault_.error;
+int Disk::File::on_hole(std::int64_t offset, std::int64_t size, const std::function<int()>& punch) {
+  const std::lock_guard lock(disk_.mutex_);
+  if (disk_.next_step_fails()) {
+    errno = disk_.fault_.error;
     return -1;
   }
   const int result = punch();
   if (result == 0) note({offset, std::string(static_cast<std::size_t>(size), '\0')}, false);
-  if (after_each_step_) after_each_step_();
+  disk_.after_step();
   return result;
 }
 
-int Disk::on_resize(std::int64_t size, const std::function<int()>& resize) {
-  if (next_step_fails()) {
-    errno = fault_.error;
+int Disk::File::on_resize(std::int64_t size, const std::function<int()>& resize) {
+  const std::lock_guard lock(disk_.mutex_);
+  if (disk_.next_step_fails()) {
+    errno = disk_.fault_.error;
     return -1;
   }
   const int result = resize();
   if (result == 0) note({0, {}, size}, false);
-  if (after_each_step_) after_each_step_();
+  disk_.after_step();
   return result;
 }
 
@@ -154,54 +190,54 @@ int Disk::on_resize(std::int64_t size, const std::function<int()>& resize) {
 // ---- in the place of libc's ----
 
 using minigrpc::store::test::Disk;
-using minigrpc::store::test::disk_of;
+using minigrpc::store::test::file_of;
 
 extern "C" {
 
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
   const auto write = [&](std::size_t n) { return ::syscall(SYS_pwrite64, fd, bytes, n, offset); };
-  Disk* disk = disk_of(fd);
-  if (disk == nullptr) return write(size);
-  return disk->on_write(fd, offset, {static_cast<const char*>(bytes), size}, write);
+  Disk::File* file = file_of(fd);
+  if (file == nullptr) return write(size);
+  return file->on_write(fd, offset, {static_cast<const char*>(bytes), size}, write);
 }
 
 ssize_t writev(int fd, const iovec* parts, int count) {
-  Disk* disk = disk_of(fd);
-  if (disk == nullptr) return ::syscall(SYS_writev, fd, parts, count);
+  Disk::File* file = file_of(fd);
+  if (file == nullptr) return ::syscall(SYS_writev, fd, parts, count);
   std::string bytes;
   for (int i = 0; i < count; ++i) bytes.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
   const off_t offset = ::lseek(fd, 0, SEEK_CUR);
-  return disk->on_write(fd, offset, bytes,
+  return file->on_write(fd, offset, bytes,
                         [&](std::size_t n) { return ::syscall(SYS_write, fd, bytes.data(), n); });
 }
 
 int fdatasync(int fd) {
-  if (Disk* disk = disk_of(fd)) return disk->on_sync(fd);
+  if (Disk::File* file = file_of(fd)) return file->on_sync(fd);
   if (Disk::current() != nullptr) Disk::current()->on_sync_of_other(minigrpc::store::test::path_of(fd));
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }
 
 int fsync(int fd) {
-  if (Disk* disk = disk_of(fd)) return disk->on_sync(fd);
+  if (Disk::File* file = file_of(fd)) return file->on_sync(fd);
   if (Disk::current() != nullptr) Disk::current()->on_sync_of_other(minigrpc::store::test::path_of(fd));
   return static_cast<int>(::syscall(SYS_fsync, fd));
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t size) {
   const auto punch = [&] { return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size)); };
-  Disk* disk = disk_of(fd);
-  return disk == nullptr ? punch() : disk->on_hole(offset, size, punch);
+  Disk::File* file = file_of(fd);
+  return file == nullptr ? punch() : file->on_hole(offset, size, punch);
 }
 
 int ftruncate(int fd, off_t size) noexcept {
   const auto resize = [&] { return static_cast<int>(::syscall(SYS_ftruncate, fd, size)); };
-  Disk* disk = disk_of(fd);
-  return disk == nullptr ? resize() : disk->on_resize(size, resize);
+  Disk::File* file = file_of(fd);
+  return file == nullptr ? resize() : file->on_resize(size, resize);
 }
 
 int truncate(const char* path, off_t size) noexcept {
   const auto resize = [&] { return static_cast<int>(::syscall(SYS_truncate, path, size)); };
-  Disk* disk = Disk::current();
-  return disk == nullptr || !disk->is_file(path) ? resize() : disk->on_resize(size, resize);
+  Disk::File* file = file_of(std::string(path));
+  return file == nullptr ? resize() : file->on_resize(size, resize);
 }
 }

@@ -15,8 +15,8 @@ namespace minigrpc::store::test {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "store-test-XXXXXX").string();
+  explicit TemporaryDirectory(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string name = (parent / "store-test-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     path_ = name;
   }
@@ -35,16 +35,27 @@ class TemporaryDirectory {
 
 inline constexpr Identity kIdentity{0xC1, 0x3E};
 
-// In memory unless a directory is given.
-inline std::unique_ptr<Store> open_store(Options options = {}) {
+// Where a sync costs nothing.
+inline std::filesystem::path memory_path() {
+  return std::filesystem::exists("/dev/shm") ? std::filesystem::path("/dev/shm")
+                                             : std::filesystem::temp_directory_path();
+}
+
+// With a journal.
+inline std::unique_ptr<Store> open_durable_store(Options options) {
   options.identity = kIdentity;
-  options.fsync = false;
   Result<std::unique_ptr<Store>> store = Store::open(options);
   if (!store) {
     ADD_FAILURE() << store.error().to_string();
     std::abort();
   }
   return std::move(*store);
+}
+
+// In memory unless a directory is given; without a journal.
+inline std::unique_ptr<Store> open_store(Options options = {}) {
+  options.fsync = false;
+  return open_durable_store(options);
 }
 
 inline WriteBatch begin(Store& store) {

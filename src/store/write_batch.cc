@@ -37,7 +37,7 @@ struct WriteBatch::Impl {
   };
 
   Store::Impl* store;
-  lmdb::Txn txn;
+  TableTxn txn;
   State state;
   std::vector<Event> events;
   std::vector<LeaseChange> lease_changes;
@@ -45,13 +45,15 @@ struct WriteBatch::Impl {
   std::uint64_t other_writes = 0;
   Status broken;
 
-  Impl(Store::Impl* s, lmdb::Txn t, State st)
+  Impl(Store::Impl* s, TableTxn t, State st)
       : store(s), txn(std::move(t)), state(st), writer(txn, store->tables, state, events) {}
   ~Impl() { abort(); }
 
   void abort() {
-    if (txn) store->batch_is_open = false;
+    if (!txn) return;
     txn.abort();
+    store->batch_is_open = false;
+    store->end_txn();
   }
 
   std::uint64_t writes() const { return writer.writes() + other_writes; }
@@ -70,7 +72,7 @@ struct WriteBatch::Impl {
   }
 
   Status check_space(std::size_t cost) const {
-    const std::size_t used = store->tables.pages_in_use(txn) * store->env.page_size();
+    const std::size_t used = store->bytes_in_use(txn);
     const bool fits = used + cost <= store->options.quota_bytes;
     store->refused_bytes.store(fits ? 0 : cost, std::memory_order_relaxed);
     return fits ? Status() : errors::no_space();
@@ -166,18 +168,28 @@ struct WriteBatch::Impl {
     }
   }
 
-  // A full disk may have room again. But once the system failed to write something back, a later fsync may
-  // succeed and still not have it: only opening the store again tells what is there.
-  Status fail(Status status) const {
-    // In its last step even a full disk leaves LMDB unusable, for readers too.
-    const Result<lmdb::Txn> probe = store->env.begin_read();
-    const bool usable = probe || probe.error().code() != StatusCode::kUnavailable;
-    if (usable && status.code() == StatusCode::kResourceExhausted) return status;
-    if (usable && status.code() == StatusCode::kUnavailable && !store->env.lost_writes())
-      return {StatusCode::kResourceExhausted,
-              "a write to the database came up short: make room on the disk that holds it"};
+  // The changes that are durable now, or not there.
+  Status commit_txn() {
+    Status status;
+    if (store->checkpoints) {
+      status = commit_to_journal();
+    } else {
+      status = txn.commit();
+      if (!status.ok()) status = store->env.after_failed_commit(status);
+    }
+    store->batch_is_open = false;
+    txn.abort();
+    store->end_txn();
+    if (status.ok() || status.code() == StatusCode::kResourceExhausted) return status;
     store->fail(status);
     return store->health;
+  }
+  Status commit_to_journal() {
+    lmdb::FaultPlan* faults = store->options.faults;
+    if (faults != nullptr && faults->next_write_fails()) return lmdb::to_status(faults->error, "committing");
+    // So that Size tells soon what is in use, where that matters.
+    if (store->quota_is_used_up(store->bytes_in_use(txn))) store->checkpoints->request();
+    return store->checkpoints->commit(txn);
   }
 
   Result<Committed> commit() {
@@ -192,8 +204,7 @@ struct WriteBatch::Impl {
       abort();
       return broken;
     }
-    store->batch_is_open = false;
-    if (Status status = txn.commit(); !status.ok()) return fail(std::move(status));
+    if (Status status = commit_txn(); !status.ok()) return status;
     apply_lease_changes();
     committed.events = std::move(events);
     return committed;
@@ -301,14 +312,18 @@ Result<Committed> WriteBatch::commit() { return impl_->commit(); }
 
 Result<WriteBatch> Store::begin() {
   detail::require(!impl_->batch_is_open, "a second WriteBatch while one is open");
-  if (!impl_->health.ok()) return impl_->health;
-  Result<lmdb::Txn> txn = impl_->env.begin_write();
+  if (const Status& health = impl_->check_health(); !health.ok()) return health;
+  Result<TableTxn> txn = impl_->begin_txn();
   if (!txn) {
     if (txn.error().code() == StatusCode::kUnavailable) impl_->fail(txn.error());
     return txn.error();
   }
   Result<State> state = read_state(*txn, impl_->tables);
-  if (!state) return state.error();
+  if (!state) {
+    txn->abort();
+    impl_->end_txn();
+    return state.error();
+  }
   impl_->batch_is_open = true;
   return WriteBatch(std::make_unique<WriteBatch::Impl>(impl_.get(), std::move(*txn), *state));
 }

@@ -20,7 +20,7 @@ namespace minigrpc::store {
 class Writer {
  public:
   // All borrowed until the writer ends.
-  Writer(lmdb::Txn& txn, const Tables& tables, State& state, std::vector<Event>& events)
+  Writer(TableTxn& txn, const Tables& tables, State& state, std::vector<Event>& events)
       : txn_(txn), tables_(tables), state_(state), events_(events) {}
 
   // Between these, all changes are of one revision: the next one, if there are any.
@@ -59,7 +59,7 @@ class Writer {
   Status append_log(Revision revision, const LogRecord& record);
   Status move_lease(std::string_view key, LeaseId from, LeaseId to);
 
-  lmdb::Txn& txn_;
+  TableTxn& txn_;
   const Tables& tables_;
   State& state_;
   std::vector<Event>& events_;

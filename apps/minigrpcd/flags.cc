@@ -147,7 +147,7 @@ constexpr std::array kRefusals{
     Refusal{"client-crl-file", "revocation lists are not looked at: let clients' certificates live for a short time"},
     Refusal{"client-cert-allowed-hostname",
             "let --trusted-ca-file sign only who may come in, or use users and roles with --client-cert-auth"},
-    Refusal{"wal-dir", "there is no write-ahead log: put --data-dir on the fast disk"},
+    Refusal{"wal-dir", "the journal lies in --data-dir: put that on the fast disk"},
     Refusal{"listen-metrics-urls", "/metrics is served on --listen-client-urls"},
 };
 

@@ -1,6 +1,6 @@
 #include "h2/session_memory.h"
 
-#include <minigrpc/detail/memory.h>
+#include <minigrpc/buffer.h>
 
 #include <algorithm>
 #include <cstring>

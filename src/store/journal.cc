@@ -22,8 +22,7 @@ constexpr std::size_t kGrowthSize = std::size_t{1} << 20;
 constexpr std::size_t kBufferAlignment = 4096;
 constexpr std::size_t kBufferStep = std::size_t{64} << 10;
 
-// Past the page cache: a sync then has nothing to look for, which saves a quarter of the time of a small
-// commit.
+// Past the page cache: a sync then has nothing to look for there.
 int open_direct(const std::string& path) {
   constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC;
   const int fd = ::open(path.c_str(), kFlags | O_DIRECT, 0600);

@@ -40,7 +40,7 @@ class ReflectionTest(unittest.TestCase):
     def test_list(self):
         self.assertEqual(self.minigrpc("list", self.address).split(),
                          ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
-                          "grpc.testing.TestService"])
+                          "grpc.testing.TestService", "xds.service.orca.v3.OpenRcaService"])
         methods = self.minigrpc("list", self.address, "grpc.testing.TestService").split()
         self.assertEqual(methods[0], "grpc.testing.TestService.EmptyCall")
         self.assertEqual(len(methods), 8)

@@ -458,10 +458,17 @@ void Connection::check_frame(const FrameHeaders::Header& frame) {
   const bool settings = frame.type == NGHTTP2_SETTINGS && (frame.flags & NGHTTP2_FLAG_ACK) == 0;
   if (empty || settings || frame.type == NGHTTP2_PRIORITY) ++barren_frames_;
   const std::int32_t id = frame.stream_id;
-  if (id == 0 || id > settled_id_ || nghttp2_session_find_stream(session_, id) != nullptr) return;
-  if (frame.type == NGHTTP2_RST_STREAM) reset_streams_.remove(id);
-  const bool matters = frame.type == NGHTTP2_DATA || frame.type == NGHTTP2_HEADERS;
-  if (matters && !reset_streams_.may_have(id)) nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
+  if (frame.type == NGHTTP2_RST_STREAM) {
+    recent_frames_.reset(id);
+    reset_streams_.remove(id);
+  }
+  if (frame.type != NGHTTP2_DATA && frame.type != NGHTTP2_HEADERS) return;
+  if (frame.type == NGHTTP2_HEADERS && recent_frames_.open(id)) return;
+  const bool unknown = id != 0 && id <= settled_id_ && nghttp2_session_find_stream(session_, id) == nullptr;
+  if (recent_frames_.was_reset(id) || (unknown && !reset_streams_.may_have(id)))
+    nghttp2_session_terminate_session(session_, NGHTTP2_STREAM_CLOSED);
+  else if (recent_frames_.was_passed_over(id))
+    nghttp2_session_terminate_session(session_, NGHTTP2_PROTOCOL_ERROR);
 }
 
 std::optional<Error> Connection::receive(std::span<const std::byte> bytes) {
@@ -621,7 +628,10 @@ std::span<const std::byte> Connection::output() {
       detail::contract_violation(nghttp2_strerror(static_cast<int>(size)));
     }
     if (size == 0) {
-      if (!output_full_) settled_id_ = last_received_id_;
+      if (!output_full_) {
+        settled_id_ = last_received_id_;
+        recent_frames_.clear();
+      }
       break;
     }
     const auto* begin = reinterpret_cast<const std::byte*>(bytes);

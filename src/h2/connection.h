@@ -21,6 +21,7 @@
 #include "h2/field_memory.h"
 #include "h2/frame_headers.h"
 #include "h2/http_rules.h"
+#include "h2/recent_frames.h"
 #include "h2/reset_streams.h"
 #include "h2/session_memory.h"
 #include "h2/turn.h"
@@ -233,6 +234,7 @@ class Connection {
   std::int32_t last_received_id_ = 0;
   std::int32_t settled_id_ = 0;  // the last one received before the latest output: by now its reset has gone out
   ResetStreams reset_streams_;
+  RecentFrames recent_frames_;
   FrameHeaders frame_headers_{24};  // behind the client's preface (RFC 9113, 3.4)
 
   std::unique_ptr<Turn> turn_;  // null: nothing is in it

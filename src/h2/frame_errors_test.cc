@@ -53,8 +53,18 @@ const std::vector<Case>& cases() {
        frame(FrameType::kWindowUpdate, 0, 1, number(1))},
       {"5.1", "DATA after END_STREAM", stream, kStreamClosed,
        headers(1, kEndHeaders | kEndStream) + frame(FrameType::kData, 0, 1, "x"), kStreamClosed},
+      {"5.1", "DATA after RST_STREAM", stream, kStreamClosed,
+       headers(1) + frame(FrameType::kRstStream, 0, 1, number(8)) + frame(FrameType::kData, 0, 1, "x")},
+      {"5.1", "HEADERS after RST_STREAM", stream, kStreamClosed,
+       headers(1) + frame(FrameType::kRstStream, 0, 1, number(8)) + headers(1, kEndHeaders | kEndStream)},
+      {"5.1", "DATA after RST_STREAM of a stream that was open for long", stream, kStreamClosed,
+       frame(FrameType::kRstStream, 0, 1, number(8)) + frame(FrameType::kData, 0, 1, "x"), kStreamClosed,
+       headers(1)},
       {"5.1.1", "a stream of an even number", connection, kProtocolError, headers(2)},
-      {"5.1.1", "a stream number that goes back", connection, kProtocolError, headers(3), kStreamClosed, headers(5)},
+      {"5.1.1", "a stream number that goes back", connection, kProtocolError, headers(3), kStreamClosed,
+       headers(5)},
+      {"5.1.1", "a stream number that goes back at once", connection, kProtocolError,
+       headers(5) + headers(3)},
       {"5.4.1", "CONTINUATION without HEADERS", connection, kProtocolError,
        frame(FrameType::kContinuation, kEndHeaders, 1, "x")},
       {"6.1", "DATA on stream 0", connection, kProtocolError, frame(FrameType::kData, 0, 0, "x")},
@@ -64,25 +74,32 @@ const std::vector<Case>& cases() {
       {"6.2", "HEADERS with more padding than it is long", connection, kProtocolError,
        padded(1, FrameType::kHeaders, 6)},
       // nghttp2 counts the pieces in which a frame's head arrives as so many CONTINUATIONs.
-      {"6.2", "HEADERS in the middle of another header block", connection, kProtocolError, headers(1, 0) + headers(3),
-       kEnhanceYourCalm},
+      {"6.2", "HEADERS in the middle of another header block", connection, kProtocolError,
+       headers(1, 0) + headers(3), kEnhanceYourCalm},
       {"6.3", "PRIORITY on stream 0", connection, kProtocolError, frame(FrameType::kPriority, 0, 0, "12345")},
-      {"6.4", "RST_STREAM on stream 0", connection, kProtocolError, frame(FrameType::kRstStream, 0, 0, number(8))},
+      {"6.4", "RST_STREAM on stream 0", connection, kProtocolError,
+       frame(FrameType::kRstStream, 0, 0, number(8))},
       {"6.4", "RST_STREAM of a wrong length", connection, kFrameSizeError,
        headers(1) + frame(FrameType::kRstStream, 0, 1, "123")},
       {"6.5", "SETTINGS with ACK and a payload", connection, kFrameSizeError,
        frame(FrameType::kSettings, kAck, 0, "123456")},
       {"6.5", "SETTINGS on a stream", connection, kProtocolError, frame(FrameType::kSettings, 0, 1)},
-      {"6.5", "SETTINGS of a wrong length", connection, kFrameSizeError, frame(FrameType::kSettings, 0, 0, "12345")},
-      {"6.5.2", "ENABLE_PUSH that is neither 0 nor 1", connection, kProtocolError, testing::settings({{2, 2}})},
-      {"6.5.2", "INITIAL_WINDOW_SIZE over 2^31-1", connection, kFlowControlError, testing::settings({{4, 0x80000000}})},
+      {"6.5", "SETTINGS of a wrong length", connection, kFrameSizeError,
+       frame(FrameType::kSettings, 0, 0, "12345")},
+      {"6.5.2", "ENABLE_PUSH that is neither 0 nor 1", connection, kProtocolError,
+       testing::settings({{2, 2}})},
+      {"6.5.2", "INITIAL_WINDOW_SIZE over 2^31-1", connection, kFlowControlError,
+       testing::settings({{4, 0x80000000}})},
       {"6.5.2", "MAX_FRAME_SIZE below 16,384", connection, kProtocolError, testing::settings({{5, 16'383}})},
-      {"6.5.2", "MAX_FRAME_SIZE over 2^24-1", connection, kProtocolError, testing::settings({{5, 0x1000000}})},
+      {"6.5.2", "MAX_FRAME_SIZE over 2^24-1", connection, kProtocolError,
+       testing::settings({{5, 0x1000000}})},
       {"6.6", "PUSH_PROMISE from a client", connection, kProtocolError,
        headers(1) + frame(FrameType::kPushPromise, kEndHeaders, 1, number(2))},
       {"6.7", "PING on a stream", connection, kProtocolError, frame(FrameType::kPing, 0, 1, "12345678")},
-      {"6.7", "PING of a wrong length", connection, kFrameSizeError, frame(FrameType::kPing, 0, 0, "1234567")},
-      {"6.8", "GOAWAY on a stream", connection, kProtocolError, frame(FrameType::kGoaway, 0, 1, number(0) + number(0))},
+      {"6.7", "PING of a wrong length", connection, kFrameSizeError,
+       frame(FrameType::kPing, 0, 0, "1234567")},
+      {"6.8", "GOAWAY on a stream", connection, kProtocolError,
+       frame(FrameType::kGoaway, 0, 1, number(0) + number(0))},
       {"6.9", "WINDOW_UPDATE of nothing on the connection", connection, kProtocolError,
        frame(FrameType::kWindowUpdate, 0, 0, number(0))},
       {"6.9", "WINDOW_UPDATE of nothing on a stream", stream, kProtocolError,
@@ -97,10 +114,12 @@ const std::vector<Case>& cases() {
       {"8.2", "a field name in upper case", stream, kProtocolError,
        frame(FrameType::kHeaders, kEndHeaders, 1, testing::request_fields("/a/b") + field("X-Upper", "1"))},
       {"8.2.2", "a field of HTTP/1.1's connections", stream, kProtocolError,
-       frame(FrameType::kHeaders, kEndHeaders, 1, testing::request_fields("/a/b") + field("connection", "close"))},
+       frame(FrameType::kHeaders, kEndHeaders, 1,
+             testing::request_fields("/a/b") + field("connection", "close"))},
       {"8.2.2", "te with anything but trailers", stream, kProtocolError,
-       frame(FrameType::kHeaders, kEndHeaders, 1, field(":method", "POST") + field(":scheme", "http") +
-                                                      field(":path", "/a/b") + field("te", "gzip"))},
+       frame(FrameType::kHeaders, kEndHeaders, 1,
+             field(":method", "POST") + field(":scheme", "http") + field(":path", "/a/b") +
+                 field("te", "gzip"))},
       {"8.3", "an unknown pseudo-header field", stream, kProtocolError,
        frame(FrameType::kHeaders, kEndHeaders, 1, field(":unknown", "1") + testing::request_fields("/a/b"))},
       {"8.3", "a pseudo-header field after the others", stream, kProtocolError,
@@ -109,9 +128,11 @@ const std::vector<Case>& cases() {
       {"8.3.1", "a request without a path", stream, kProtocolError,
        frame(FrameType::kHeaders, kEndHeaders, 1, field(":method", "POST") + field(":scheme", "http"))},
       {"8.3.1", "a pseudo-header field twice", stream, kProtocolError,
-       frame(FrameType::kHeaders, kEndHeaders, 1, field(":method", "POST") + testing::request_fields("/a/b"))},
+       frame(FrameType::kHeaders, kEndHeaders, 1,
+             field(":method", "POST") + testing::request_fields("/a/b"))},
       {"8.1.1", "a content-length that the DATA does not have", stream, kProtocolError,
-       frame(FrameType::kHeaders, kEndHeaders, 1, testing::request_fields("/a/b") + field("content-length", "9")) +
+       frame(FrameType::kHeaders, kEndHeaders, 1,
+             testing::request_fields("/a/b") + field("content-length", "9")) +
            frame(FrameType::kData, kEndStream, 1, "x")},
   };
   return all;
@@ -169,6 +190,27 @@ TEST(FrameErrors, UnknownFramesAndSettingsAreIgnored) {
                                        frame(FrameType::kPing, 0, 0, "12345678"),
                                    false))
     EXPECT_NE(sent.type, FrameType::kGoaway);
+}
+
+// Streams 1 and 3, then the end of 1; the ids need not follow one another; and a stream that was refused, since there are too
+// many, may go on until its client hears of it.
+TEST(FrameErrors, WhatClientsMayInterleaveIsNone) {
+  const auto end_of = [](std::uint32_t stream) { return frame(FrameType::kData, kEndStream, stream, "x"); };
+  const auto trailers_of = [](std::uint32_t stream) {
+    return frame(FrameType::kHeaders, kEndHeaders | kEndStream, stream, field("x-end", "1"));
+  };
+  std::string many;
+  for (std::uint32_t stream = 101; stream < 401; stream += 2) many += headers(stream);
+  const std::string bytes = headers(1) + headers(3) + headers(9) + end_of(1) + trailers_of(3) +
+                            trailers_of(9) + many + end_of(399) + trailers_of(397);
+  for (const bool byte_by_byte : {false, true}) {
+    for (const Frame& sent : answers("", bytes, byte_by_byte)) {
+      EXPECT_NE(sent.type, FrameType::kGoaway) << sent.error_code();
+      if (sent.type == FrameType::kRstStream) {
+        EXPECT_EQ(static_cast<ErrorCode>(sent.error_code()), ErrorCode::kRefusedStream);
+      }
+    }
+  }
 }
 
 TEST(FrameErrors, ABadPrefaceEndsTheConnection) {

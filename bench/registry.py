@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 
+import arguments
+
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 from registry_process import RegistryProcess, free_port  # noqa: E402
@@ -222,7 +224,7 @@ def plot(rows, path):
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="./dev bench --registry", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binaries", type=pathlib.Path, default=HERE.parent / "build")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results")
     parser.add_argument("--disk", type=pathlib.Path, help="where the data goes; the default is the temporary directory")
@@ -231,7 +233,7 @@ def parse_options():
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--only", nargs="*", default=list(MEASUREMENTS), choices=list(MEASUREMENTS))
-    return parser.parse_args()
+    return arguments.parse(parser)
 
 
 def main():

@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 
+import arguments
 from suite import build, client, flatness, latency, memory, streams, unary
 from suite.report import Others, versions, write, write_summary
 from suite.stacks import prepare_foreign
@@ -43,11 +44,8 @@ def parse_options():
     parser.add_argument("--with-rust", action="store_true", help="tonic too, in the same")
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--client-cpu", type=int, default=1)
-    options = parser.parse_args()
+    options = arguments.parse(parser, {"parts": PARTS})
     options.binaries = options.binaries.resolve()
-    for part in options.parts:
-        if part not in PARTS:
-            parser.error(f"no such part: {part}; there are {', '.join(PARTS)}")
     return options
 
 

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 
+import arguments
 import grpc
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -241,13 +242,13 @@ def plot(samples, killed, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="./dev bench --soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binaries", type=pathlib.Path, default=HERE.parent / "build")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--disk", type=pathlib.Path, help="where the data goes; the default is the temporary directory")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results")
     parser.add_argument("--plot", type=pathlib.Path, default=HERE.parent / "docs" / "soak.png")
-    options = parser.parse_args()
+    options = arguments.parse(parser)
     soak = Soak(options)
     samples, killed = soak.run()
     grown = growth(samples)

@@ -1,8 +1,7 @@
 // Interruption: turns Ctrl-C into the end of what a verb waits for, so that it can clean up behind itself.
 //
 //   Interruption interruption(runtime);
-//   auto locked = co_await interruption.run(mutex.lock());   // ends with CANCELLED at SIGINT, SIGTERM or
-//   SIGHUP
+//   auto locked = co_await interruption.run(mutex.lock());   // ends with CANCELLED at SIGINT, SIGTERM or SIGHUP
 //
 // Thread rule: one task at a time, but forward_to().
 #pragma once

@@ -39,8 +39,8 @@ struct Instance {
   std::uint32_t weight = 1;  // its share of the calls
   std::string zone{};
   std::string version{};
-  std::string
-      id{};  // the same for every service of one process, and across its restarts; empty: it said none
+  // The same for every service of one process, and across its restarts; empty: it said none.
+  std::string id{};
   InstanceState state = InstanceState::kServing;
   Format format = Format::kEtcd;
   // What else stands in its metadata.

@@ -1,5 +1,4 @@
-// Task<T>: a lazy coroutine that starts when it is awaited and hands its result over without a stack frame or
-// a lock.
+// Task<T>: a lazy coroutine that starts when it is awaited and hands its result over without a stack frame or a lock.
 //
 //   Task<int> answer() { co_return 42; }
 //   Task<void> use() { int value = co_await answer(); ... }

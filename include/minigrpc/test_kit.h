@@ -1,15 +1,13 @@
-// Test kit: what a program's own tests bring about on purpose: hours that pass at once, and networks that
-// fail.
+// Test kit: what a program's own tests bring about on purpose: hours that pass at once, and networks that fail.
 //
-//   FakeClock clock;                                       // before the Runtime
+//   FakeClock clock;                            // before the Runtime
 //   Runtime runtime;
 //   ...
-//   clock.advance(10min);                                  // each keepalive, deadline and pause of them is
-//   over
+//   clock.advance(10min);                       // each keepalive, deadline and pause of that time is over
 //
 //   FaultyLink link(server_address);
 //   Channel channel(runtime, link.address());
-//   link.cut();                                            // as when a cable is pulled out
+//   link.cut();                                 // as when a cable is pulled out
 //
 // A registry inside the test's process is minigrpc/registry.h's, with an empty `data_dir`.
 //

@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 #include <minigrpc/balancer.h>
 
-#include <bit>
 #include <deque>
 #include <map>
 #include <set>
 
 #include "rpc/policies.h"
-#include "rpc/test_echo.h"
+#include "rpc/test_named_server.h"
 
 namespace minigrpc {
 namespace {
@@ -18,54 +17,14 @@ using namespace std::chrono_literals;
 using test::Text;
 using ::testing::HasSubstr;
 
-// Answers with its name, or fails.
-class Named final : public Service {
- public:
-  explicit Named(std::string name) : name_(std::move(name)) {}
-  std::string_view service_name() const override { return "test.Echo"; }
-  std::span<const Method> service_methods() const override {
-    static constexpr Method kMethods[] = {{test::kUnary, &detail::serve_unary<Named, Text, Text, &Named::Unary>}};
-    return kMethods;
-  }
-  Task<Result<Text>> Unary(ServerContext& context, Text) {
-    // As OrcaLoadReport: rps_fractional and application_utilization.
-    const double utilization = utilization_;
-    if (utilization > 0) context.trailers().add("endpoint-load-metrics-bin", number(6, 100) + number(9, utilization));
-    if (failing_) co_return Status(StatusCode::kInternal, "sick");
-    Text answer{name_};
-    co_return answer;
-  }
-
-  std::atomic<double> utilization_{0};
-  std::atomic<bool> failing_{false};
-
- private:
-  static std::string number(int field, double value) {
-    std::string bytes(1, static_cast<char>(field << 3 | 1));
-    for (int i = 0; i < 8; ++i) bytes += static_cast<char>(std::bit_cast<std::uint64_t>(value) >> (8 * i));
-    return bytes;
-  }
-  const std::string name_;
-};
-
 class BalancingTest : public ::testing::Test {
  protected:
-  struct Instance {
-    Instance(Runtime& runtime, const std::string& name) : service(name), server(runtime) {
-      server.add(service);
-      endpoint.address = "127.0.0.1:" + std::to_string(*server.listen("127.0.0.1:0"));
-    }
-    Named service;
-    Server server;
-    Endpoint endpoint;
-  };
-
   BalancingTest() : runtime_({.loops = 2}) {
     for (const char* name : {"a", "b", "c"}) instances_.emplace_back(runtime_, name);
   }
   std::vector<Endpoint> endpoints() const {
     std::vector<Endpoint> all;
-    for (const Instance& instance : instances_) all.push_back(instance.endpoint);
+    for (const test::NamedServer& instance : instances_) all.push_back(instance.endpoint);
     return all;
   }
   void connect(ChannelOptions options) {
@@ -94,7 +53,7 @@ class BalancingTest : public ::testing::Test {
   }
 
   Runtime runtime_;
-  std::deque<Instance> instances_;
+  std::deque<test::NamedServer> instances_;
   std::optional<Channel> channel_;
 };
 
@@ -122,9 +81,9 @@ TEST_F(BalancingTest, WeightsOfTheResolver) {
 }
 
 TEST_F(BalancingTest, WeightsOfTheServersReports) {
-  instances_[0].service.utilization_ = 0.2;
-  instances_[1].service.utilization_ = 0.8;
-  instances_[2].service.utilization_ = 0.8;
+  instances_[0].service.utilization = 0.2;
+  instances_[1].service.utilization = 0.8;
+  instances_[2].service.utilization = 0.8;
   connect({.service_config = R"({"loadBalancingConfig": [{"weighted_round_robin":
                                  {"blackoutPeriod": "0s", "weightUpdatePeriod": "0.1s"}}]})"});
   ASSERT_TRUE(all_answer(3));
@@ -289,7 +248,7 @@ TEST(LeastRequest, OfTwoTheOneWithFewerCalls) {
 // ---- outliers ----
 
 TEST_F(BalancingTest, AnOutlierIsEjectedAndComesBack) {
-  instances_[1].service.failing_ = true;
+  instances_[1].service.failing = true;
   connect({.service_config = R"({"loadBalancingConfig": [{"outlier_detection": {
       "interval": "0.02s", "baseEjectionTime": "0.2s", "maxEjectionPercent": 50,
       "failurePercentageEjection": {"threshold": 50, "minimumHosts": 1, "requestVolume": 1},
@@ -298,7 +257,7 @@ TEST_F(BalancingTest, AnOutlierIsEjectedAndComesBack) {
   bool ejected = false;
   for (int i = 0; i < 1000 && !ejected; ++i) ejected = without_failure();
   EXPECT_TRUE(ejected);
-  instances_[1].service.failing_ = false;
+  instances_[1].service.failing = false;
   EXPECT_TRUE(all_answer(3));
 }
 

@@ -8,7 +8,7 @@
 #include <set>
 #include <thread>
 
-#include "rpc/test_echo.h"
+#include "rpc/test_named_server.h"
 
 namespace minigrpc {
 namespace {
@@ -17,35 +17,13 @@ using namespace std::chrono_literals;
 using test::Text;
 using ::testing::HasSubstr;
 
-class Named final : public Service {
- public:
-  explicit Named(std::string name) : name_(std::move(name)) {}
-  std::string_view service_name() const override { return "test.Echo"; }
-  std::span<const Method> service_methods() const override {
-    static constexpr Method kMethods[] = {{test::kUnary, &detail::serve_unary<Named, Text, Text, &Named::Unary>}};
-    return kMethods;
-  }
-  Task<Result<Text>> Unary(ServerContext&, Text) {
-    Text answer{name_};
-    co_return answer;
-  }
-
- private:
-  const std::string name_;
-};
-
 class ClientHealthTest : public ::testing::Test {
  protected:
   struct Instance {
-    Instance(Runtime& runtime, const std::string& name, bool with_health) : service(name), server(runtime) {
-      server.add(service);
-      if (with_health) server.add(health.service());
-      endpoint.address = "127.0.0.1:" + std::to_string(*server.listen("127.0.0.1:0"));
-    }
+    Instance(Runtime& runtime, const std::string& name, bool with_health)
+        : named(runtime, name, with_health ? &health.service() : nullptr) {}
     Health health;
-    Named service;
-    Server server;
-    Endpoint endpoint;
+    test::NamedServer named;
   };
 
   ClientHealthTest() : runtime_({.loops = 2}) {}
@@ -54,7 +32,7 @@ class ClientHealthTest : public ::testing::Test {
   }
   void connect(std::string policy = "round_robin", std::chrono::milliseconds idle_timeout = kNever) {
     std::vector<Endpoint> endpoints;
-    for (const Instance& instance : instances_) endpoints.push_back(instance.endpoint);
+    for (const Instance& instance : instances_) endpoints.push_back(instance.named.endpoint);
     channel_.emplace(runtime_, "shop",
                      ChannelOptions{.service_config = R"({"healthCheckConfig": {"serviceName": "shop"}})",
                                     .policy = std::move(policy),

@@ -9,7 +9,7 @@
 #include <optional>
 #include <thread>
 
-#include "rpc/test_echo.h"
+#include "rpc/test_named_server.h"
 #include "xds/service/orca/v3/orca.minigrpc.h"
 
 namespace minigrpc {
@@ -21,37 +21,13 @@ using xds::data::orca::v3::OrcaLoadReport;
 using xds::service::orca::v3::OpenRcaService;
 using xds::service::orca::v3::OrcaLoadReportRequest;
 
-class Named final : public Service {
- public:
-  explicit Named(std::string name) : name_(std::move(name)) {}
-  std::string_view service_name() const override { return "test.Echo"; }
-  std::span<const Method> service_methods() const override {
-    static constexpr Method kMethods[] = {
-        {test::kUnary, &detail::serve_unary<Named, Text, Text, &Named::Unary>}};
-    return kMethods;
-  }
-  Task<Result<Text>> Unary(ServerContext&, Text) {
-    Text answer{name_};
-    co_return answer;
-  }
-
- private:
-  const std::string name_;
-};
-
 class LoadServiceTest : public ::testing::Test {
  protected:
   struct Instance {
     Instance(Runtime& runtime, const std::string& name, bool with_load)
-        : load(runtime, {.period_min = 10ms}), service(name), server(runtime) {
-      server.add(service);
-      if (with_load) server.add(load.service());
-      endpoint.address = "127.0.0.1:" + std::to_string(*server.listen("127.0.0.1:0"));
-    }
+        : load(runtime, {.period_min = 10ms}), named(runtime, name, with_load ? &load.service() : nullptr) {}
     LoadReporter load;
-    Named service;
-    Server server;
-    Endpoint endpoint;
+    test::NamedServer named;
   };
 
   LoadServiceTest() : runtime_({.loops = 2}) {}
@@ -60,7 +36,7 @@ class LoadServiceTest : public ::testing::Test {
   }
   void connect() {
     std::vector<Endpoint> endpoints;
-    for (const Instance& instance : instances_) endpoints.push_back(instance.endpoint);
+    for (const Instance& instance : instances_) endpoints.push_back(instance.named.endpoint);
     channel_.emplace(runtime_, "shop",
                      ChannelOptions{.service_config = R"({"loadBalancingConfig": [{"weighted_round_robin": {
                                         "enableOobLoadReport": true, "oobReportingPeriod": "0.02s",
@@ -127,7 +103,7 @@ TEST_F(LoadServiceTest, ServersWithoutTheServiceAreAlike) {
 
 TEST_F(LoadServiceTest, AStreamHasTheReportNowAndAfterEachPeriod) {
   Instance& a = add("a");
-  const Channel channel(runtime_, a.endpoint.address);
+  const Channel channel(runtime_, a.named.endpoint.address);
   const auto listen = [](const Channel* to, LoadReporter* load) -> Task<Status> {
     OrcaLoadReportRequest request;
     request.mutable_report_interval()->set_nanos(1);  // as short as the server has it

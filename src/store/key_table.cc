@@ -26,8 +26,8 @@ std::string record_key(std::string_view id, std::string_view rest) {
 
 // Where a key's record is, as far as its links exist.
 struct Path {
-  std::vector<std::string>
-      links;              // record keys, outermost first; the first is in the root, the others in tails
+  // Record keys, outermost first; the first is in the root, the others in tails.
+  std::vector<std::string> links;
   std::string id;         // the last node reached; empty: the root
   std::string_view rest;  // what of the key is left there
   bool complete = true;   // all links exist

@@ -9,10 +9,11 @@
 // There is no clock in here: `now_ms` is monotonic time in milliseconds, whatever its zero.
 //
 //   Result<WriteBatch> batch = store.begin();
-//   Result<PutResult> a = batch->put({.key = "k", .value = "v"});   // concurrent requests, one after the
-//   other Result<TxnResult> b = batch->txn(request); Result<Committed> done = batch->commit(); // one fsync
-//   for all of them if (!done) ... every request of the batch failed with done.error(); nothing of it exists
-//   else answer a and b, then publish done->events to the watchers
+//   Result<PutResult> a = batch->put({.key = "k", .value = "v"});   // concurrent requests, one after the other
+//   Result<TxnResult> b = batch->txn(request);
+//   Result<Committed> done = batch->commit();                       // one fsync for all of them
+//   if (!done) ... every request of the batch failed with done.error(); nothing of it exists
+//   else       ... answer a and b, then publish done->events to the watchers
 //
 //   Result<ReadView> view = store.read();
 //   Result<RangeResult> range = view->range({.keys = {"prefix/", "prefix0"}});

@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """minigrpcd beside etcd: the same client, the same machine, the same disk, both with fsync, in one run.
 
-    bench/registry.py [--binaries build] [--scale 0.01] [--only puts ranges ...]
+    ./dev bench --registry [--with-go] [--scale 0.01] [--only puts ranges ...]
 
-Each measurement starts both registries one after the other, on new data directories, and asks the same of them; with
+Each measurement starts the registries one after the other, on new data directories, and asks the same of them; with
 --rounds in turn, medians count. Numbers, ratios and what the project set out to reach are written to bench/results/:
-registry.txt, registry.json, and registry.png where matplotlib is installed. --scale makes the large ones smaller, for a
-try: its numbers say nothing, and are not written.
+registry.txt, registry.json, and registry.png where matplotlib is installed. --with-go adds the newest etcd among Go's
+modules (bench/etcd) to Debian's, where go is installed; then what is asked for is asked of both. --scale makes the large
+ones smaller, for a try: its numbers say nothing, and are not written.
 """
 import argparse
 import json
 import os
 import pathlib
 import platform
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -25,28 +28,26 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 from registry_process import RegistryProcess, free_port  # noqa: E402
 
-KINDS = ("etcd", "minigrpcd")
+OURS = "minigrpcd"
 QUOTA = str(8 << 30)
 
 
 class Server:
     """One registry on a new data directory, which can be started again; a context manager."""
 
-    def __init__(self, kind, options):
-        self.kind, self._options = kind, options
+    def __init__(self, kind, program, options):
+        self.kind, self._program, self._options = kind, program, options
         self._directory = tempfile.TemporaryDirectory(prefix="bench-registry-", dir=options.disk)
         self.start_s = self._start()
 
     def _start(self):
         url, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         data = os.path.join(self._directory.name, "data")
-        common = ["--data-dir", data, "--listen-client-urls", url, "--advertise-client-urls", url,
-                  "--quota-backend-bytes", QUOTA]
-        if self.kind == "etcd":
-            command = [self._options.etcd, *common, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                       "--initial-cluster", f"default={peer}"]
-        else:
-            command = [str(self._options.binaries / "bin" / "minigrpcd"), *common]
+        command = [self._program, "--data-dir", data, "--listen-client-urls", url, "--advertise-client-urls", url,
+                   "--quota-backend-bytes", QUOTA]
+        if self.kind != OURS:
+            command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster",
+                        f"default={peer}"]
         begin = time.monotonic()
         self._registry = RegistryProcess(command, endpoint=url.removeprefix("http://"))
         return time.monotonic() - begin
@@ -178,30 +179,33 @@ def summarize(runs):
 
 
 def verdict(name, row):
-    """(ratio, what was asked for, whether it is reached), as text."""
-    ours, theirs = row.get("minigrpcd"), row.get("etcd")
-    ratio = f"{ours / theirs:.2f}" if ours is not None and theirs else "-"
-    if name in RATIOS and ours is not None and theirs:
+    """(ratios to each other registry, what was asked for, whether it is reached), as text."""
+    ours = row.get(OURS)
+    ratios = {kind: ours / theirs for kind, theirs in row.items() if kind != OURS and ours is not None and theirs}
+    if name in RATIOS and ratios:
         more, wanted = RATIOS[name]
-        reached = ours / theirs >= wanted if more else ours / theirs <= wanted
-        return ratio, f"{'at least' if more else 'at most'} {wanted:g} of etcd's", "yes" if reached else "NO"
+        reached = all(ratio >= wanted if more else ratio <= wanted for ratio in ratios.values())
+        return ratios, f"{'at least' if more else 'at most'} {wanted:g} of etcd's", "yes" if reached else "NO"
     if name in BOUNDS and ours is not None:
-        return ratio, f"at most {BOUNDS[name]:g}", "yes" if ours <= BOUNDS[name] else "NO"
-    return ratio, "", ""
+        return ratios, f"at most {BOUNDS[name]:g}", "yes" if ours <= BOUNDS[name] else "NO"
+    return ratios, "", ""
 
 
-def table(rows, options, etcd_version):
+def table(rows, options, kinds):
     processor = next((line.partition(":")[2].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                       if line.startswith("model name")), platform.machine())
-    yield f"minigrpcd beside {etcd_version}; medians of {options.rounds} rounds, {options.seconds:g} s each."
+    others = [kind for kind in kinds if kind != OURS]
+    yield f"minigrpcd beside {' and '.join(others)}; medians of {options.rounds} rounds, {options.seconds:g} s each."
     yield f"{processor}, {os.cpu_count()} cores, Linux {'.'.join(platform.release().split('.')[:2])}; client and server share them."
-    yield "Both with fsync, on the same disk. Command: ./dev bench --registry"
+    yield "All with fsync, on the same disk. Command: " + shlex.join(["./dev", "bench", "--registry", *sys.argv[1:]])
     yield ""
-    yield f"{'':28} {'etcd':>12} {'minigrpcd':>12} {'ratio':>8}  {'asked for':24} reached"
+    yield " ".join([f"{'':28}", *(f"{kind:>14}" for kind in kinds), *(f"{'to ' + kind:>14}" for kind in others),
+                    f" {'asked for':24} reached"])
     for name, row in rows.items():
-        ratio, wanted, reached = verdict(name, row)
-        cells = [f"{row[kind]:12,.2f}" if kind in row else f"{'-':>12}" for kind in KINDS]
-        yield f"{name:28} {cells[0]} {cells[1]} {ratio:>8}  {wanted:24} {reached}".rstrip()
+        ratios, wanted, reached = verdict(name, row)
+        cells = [f"{row[kind]:14,.2f}" if kind in row else f"{'-':>14}" for kind in kinds]
+        cells += [f"{ratios[kind]:14.2f}" if kind in ratios else f"{'-':>14}" for kind in others]
+        yield f"{name:28} {' '.join(cells)}  {wanted:24} {reached}".rstrip()
 
 
 def plot(rows, path):
@@ -212,12 +216,19 @@ def plot(rows, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = [name for name, row in rows.items() if row.get("etcd") and row.get("minigrpcd")][::-1]
+    ratios = {name: verdict(name, row)[0] for name, row in rows.items()}
+    names = [name for name in ratios if ratios[name]][::-1]
+    others = list(dict.fromkeys(kind for name in names for kind in ratios[name]))
     figure, axis = pyplot.subplots(figsize=(9, 0.35 * len(names) + 1))
-    axis.barh(names, [rows[name]["minigrpcd"] / rows[name]["etcd"] for name in names])
+    height = 0.8 / max(1, len(others))
+    for number, kind in enumerate(others):
+        places = [place + 0.4 - height * (number + 0.5) for place in range(len(names))]
+        axis.barh(places, [ratios[name].get(kind, 1) for name in names], height=height, left=0, label=f"beside {kind}")
+    axis.set_yticks(range(len(names)), names)
     axis.axvline(1, color="black", linewidth=1)
     axis.set_xscale("log")
-    axis.set_xlabel("minigrpcd / etcd (rates: more is better; times and sizes: less)")
+    axis.set_xlabel("minigrpcd's over etcd's (rates: more is better; times and sizes: less)")
+    axis.legend()
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     return True
@@ -229,6 +240,7 @@ def parse_options():
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results")
     parser.add_argument("--disk", type=pathlib.Path, help="where the data goes; the default is the temporary directory")
     parser.add_argument("--etcd", default="etcd")
+    parser.add_argument("--with-go", action="store_true", help="the newest etcd among Go's modules, too")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--scale", type=float, default=1.0)
@@ -236,21 +248,49 @@ def parse_options():
     return arguments.parse(parser)
 
 
+def etcd_name(program):
+    out = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    return out.splitlines()[0].replace("etcd Version:", "etcd").replace("  ", " ")
+
+
+def newest_etcd(options):
+    """The program, built from Go's modules; None where that cannot be, which it says."""
+    if not shutil.which("go"):
+        print("left out: the newest etcd, since there is no go in PATH")
+        return None
+    program = options.binaries.resolve() / "bench" / "go" / "etcd"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    print("Building the newest etcd among Go's modules; some minutes, the first time", flush=True)
+    done = subprocess.run(["go", "build", "-o", program, "go.etcd.io/etcd/server/v3"], cwd=HERE / "etcd", text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode == 0:
+        return program
+    print(f"left out: the newest etcd, since its build failed (modules come from the network, once): {done.stdout[-2000:]}")
+    return None
+
+
+def programs(options):
+    """{name: program} of what takes part."""
+    newest = newest_etcd(options) if options.with_go else None
+    etcds = {etcd_name(program): program for program in (options.etcd, newest) if program}
+    return {**etcds, OURS: options.binaries / "bin" / "minigrpcd"}
+
+
 def main():
     options = parse_options()
-    etcd_version = subprocess.run([options.etcd, "--version"], capture_output=True, text=True, check=True).stdout
-    etcd_version = etcd_version.splitlines()[0].replace("etcd Version:", "etcd").replace("  ", " ")
+    taking_part = programs(options)
+    kinds = list(taking_part)
     runs = []
     for number in range(options.rounds):
         for name in options.only:
-            for kind in KINDS if number % 2 == 0 else KINDS[::-1]:
-                with Server(kind, options) as server:
+            for kind in kinds if number % 2 == 0 else kinds[::-1]:
+                with Server(kind, taking_part[kind], options) as server:
                     numbers = MEASUREMENTS[name](server, options)
                 runs.append({"round": number, "measurement": name, "server": kind, "numbers": numbers})
                 shown = ", ".join(f"{key} {value:,.2f}" for key, value in numbers.items())
                 print(f"round {number + 1}, {name}, {kind}: {shown}", flush=True)
     rows = summarize(runs)
-    text = "\n".join(table(rows, options, etcd_version)) + "\n"
+    text = "\n".join(table(rows, options, kinds)) + "\n"
     print("\n" + text)
     if options.scale < 1:
         print("a try: nothing is written")

@@ -237,12 +237,12 @@ Status Checkpoints::apply(const Overlay& overlay, std::uint64_t sequence) const 
   }
   for (const Overlay::Entry* entry = overlay.first(); entry != nullptr; entry = overlay.next_key(entry)) {
     Status status;
-    if (entry->erased)
-      status = txn->erase(entry->table, entry->key).status();
-    else if (entry->table == tables_.log && entry->key > last_event)
-      status = txn->append(entry->table, entry->key, entry->value);
+    if (entry->erased())
+      status = txn->erase(entry->table(), entry->key()).status();
+    else if (entry->table() == tables_.log && entry->key() > last_event)
+      status = txn->append(entry->table(), entry->key(), entry->value());
     else
-      status = txn->put(entry->table, entry->key, entry->value);
+      status = txn->put(entry->table(), entry->key(), entry->value());
     if (!status.ok()) return status;
   }
   if (Status status = write_applied(*txn, tables_, sequence); !status.ok()) return status;

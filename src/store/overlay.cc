@@ -1,28 +1,30 @@
 #include "store/overlay.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <functional>
-#include <limits>
 #include <new>
 
 namespace minigrpc::store {
 
 namespace {
-constexpr std::size_t kChunkSize = std::size_t{256} << 10;
-// A key that is written in every batch has thousands of versions: behind so many steps a search is quicker.
-constexpr int kStepsMax = 8;
-// A few nodes in each, when the overlay is full.
+// What is read and written at random is in large pages, if the system has them. The first ones are small, since a
+// registry that is seldom written has two overlays as well.
+constexpr std::size_t kChunkSizeMin = std::size_t{256} << 10;
+constexpr std::size_t kSmallChunks = 4;
+constexpr std::size_t kChunkSize = MemoryChunk::kLargePage;
+// Only a flood of keys that have one hash fills a bucket so: behind that a search in the list is quicker.
 constexpr int kChainMax = 64;
 constexpr std::size_t kBuckets = std::size_t{1} << 16;
-constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
+// A key that is written in every batch has thousands of versions, and a reader may be far behind: it goes from
+// one of these to the one before.
+constexpr std::uint32_t kVersionsPerMilestone = 64;
 }  // namespace
 
 // As long as its height asks for. Nodes are never freed one by one: a reader may be on its way over one that
-// is rolled back.
-struct Overlay::Node : Entry {
-  int height = 0;
+// is rolled back. That one stays, without a version.
+struct Overlay::Node : Key {
+  std::atomic<const Entry*> latest{nullptr};
   std::atomic<Node*> chain{nullptr};  // the next in the bucket
   std::atomic<Node*> links[1];
 
@@ -30,34 +32,24 @@ struct Overlay::Node : Entry {
   Node* next(int level = 0) const { return links[level].load(std::memory_order_acquire); }
 };
 
-// Order: table, key, then the latest version first.
-struct Overlay::Place {
-  MDB_dbi table;
-  std::string_view key;
-  std::uint64_t sequence;
-};
-
-bool Overlay::less(const Entry& entry, const Place& place) {
-  if (entry.table != place.table) return entry.table < place.table;
-  const int order = entry.key.compare(place.key);
-  return order != 0 ? order < 0 : entry.sequence > place.sequence;
+Overlay::Overlay() : buckets_(std::make_unique<std::atomic<Node*>[]>(kBuckets)) {
+  for (std::size_t table = 0; table < kTablesMax; ++table) {
+    heads_[table] = make_node(kHeightMax);
+    lasts_[table].fill(heads_[table]);
+  }
 }
-
-Overlay::Overlay()
-    : buckets_(std::make_unique<std::atomic<Node*>[]>(kBuckets)), head_(make_node(kHeightMax)) {}
 Overlay::~Overlay() = default;
 
 char* Overlay::allocate(std::size_t size, std::size_t alignment) {
-  const std::size_t skip = free_ == nullptr ? 0 : -reinterpret_cast<std::uintptr_t>(free_) & (alignment - 1);
-  if (free_ == nullptr || skip + size > free_size_) {
-    const std::size_t chunk = std::max(kChunkSize, size);
-    chunks_.push_back(std::make_unique_for_overwrite<char[]>(chunk));
-    char* bytes = chunks_.back().get();
+  const std::size_t skip = -reinterpret_cast<std::uintptr_t>(free_) & (alignment - 1);
+  if (skip + size > free_size_) {
     // A large value gets a chunk of its own, and the rest of the last one goes on.
-    if (size > kChunkSize / 4 && free_ != nullptr) return bytes;
-    free_ = bytes + size;
-    free_size_ = chunk - size;
-    return bytes;
+    if (size > kChunkSizeMin / 4) return chunks_.emplace_back(size).bytes();
+    const MemoryChunk& chunk =
+        chunks_.emplace_back(chunks_.size() < kSmallChunks ? kChunkSizeMin : kChunkSize);
+    free_ = chunk.bytes() + size;
+    free_size_ = chunk.size() - size;
+    return chunk.bytes();
   }
   char* bytes = free_ + skip;
   free_ += skip + size;
@@ -75,7 +67,6 @@ std::string_view Overlay::copy(std::string_view bytes) {
 Overlay::Node* Overlay::make_node(int height) {
   const std::size_t size = sizeof(Node) + static_cast<std::size_t>(height - 1) * sizeof(std::atomic<Node*>);
   Node* node = new (allocate(size, alignof(Node))) Node;
-  node->height = height;
   for (int level = 0; level < height; ++level) new (&node->links[level]) std::atomic<Node*>(nullptr);
   return node;
 }
@@ -89,34 +80,20 @@ int Overlay::random_height() {
   return height;
 }
 
-Overlay::Node* Overlay::lower_bound(const Place& place, Node** before) const {
-  Node* node = head_;
+Overlay::Node* Overlay::lower_bound(MDB_dbi table, std::string_view key, Nodes* before) const {
+  Node* node = heads_[table];
   // What stopped one level stops the next as well, and need not be compared again.
   Node* beyond = nullptr;
   for (int level = kHeightMax - 1; level >= 0; --level) {
     Node* next = node->next(level);
-    while (next != nullptr && next != beyond && less(*next, place)) {
+    while (next != nullptr && next != beyond && next->bytes < key) {
       node = next;
       next = node->next(level);
     }
     beyond = next;
-    if (before != nullptr) before[level] = node;
+    if (before != nullptr) (*before)[static_cast<std::size_t>(level)] = node;
   }
   return beyond;
-}
-
-Overlay::Node* Overlay::place_of(const Place& place, Node** before) {
-  End& end = ends_[place.table];
-  if (end.last == nullptr || place.key <= end.last->key) return lower_bound(place, before);
-  // Other tables may have grown into what lies before the end on the higher levels.
-  Node* next = nullptr;
-  for (int level = kHeightMax - 1; level >= 0; --level) {
-    Node*& node = end.before[static_cast<std::size_t>(level)];
-    for (next = node->next(level); next != nullptr && less(*next, place); next = node->next(level))
-      node = next;
-    before[level] = node;
-  }
-  return next;
 }
 
 std::atomic<Overlay::Node*>& Overlay::bucket(MDB_dbi table, std::string_view key) const {
@@ -124,102 +101,138 @@ std::atomic<Overlay::Node*>& Overlay::bucket(MDB_dbi table, std::string_view key
   return buckets_[(hash ^ hash >> 32) % kBuckets];
 }
 
-void Overlay::write(MDB_dbi table, std::string_view key, std::optional<std::string_view> value,
-                    std::uint64_t sequence) {
-  std::array<Node*, kHeightMax> before;
-  Node* found = place_of({table, key, sequence}, before.data());
-  const std::string_view bytes = copy(value.value_or(std::string_view()));
-  data_size_.fetch_add(key.size() + bytes.size(), std::memory_order_relaxed);
-  if (found != nullptr && found->sequence == sequence && found->table == table && found->key == key) {
-    // Of this batch: nobody else can see it yet.
-    data_size_.fetch_sub(key.size() + found->value.size(), std::memory_order_relaxed);
-    found->erased = !value.has_value();
-    found->value = bytes;
-    return;
-  }
-  Node* node = make_node(random_height());
-  node->sequence = sequence;
-  node->table = table;
-  node->erased = !value.has_value();
-  node->key = copy(key);
-  node->value = bytes;
-  for (int level = 0; level < node->height; ++level) {
-    Node*& previous = before[static_cast<std::size_t>(level)];
-    node->link(level).store(previous->next(level), std::memory_order_relaxed);
-    previous->link(level).store(node, std::memory_order_release);
-    previous = node;
-  }
-  if (found == nullptr || found->table != table) ends_[table] = {node, before};
-  std::atomic<Node*>& first = bucket(table, key);
-  node->chain.store(first.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  first.store(node, std::memory_order_release);
-  pending_.push_back(node);
-}
-
-void Overlay::unchain(Node* node) {
-  std::atomic<Node*>* link = &bucket(node->table, node->key);
-  while (link->load(std::memory_order_relaxed) != node) link = &link->load(std::memory_order_relaxed)->chain;
-  link->store(node->chain.load(std::memory_order_relaxed), std::memory_order_release);
-}
-
-void Overlay::roll_back() {
-  ends_ = {};
-  for (Node* node : pending_) {
-    std::array<Node*, kHeightMax> before;
-    lower_bound({node->table, node->key, node->sequence}, before.data());
-    for (int level = 0; level < node->height; ++level)
-      before[static_cast<std::size_t>(level)]->link(level).store(node->next(level),
-                                                                 std::memory_order_release);
-    unchain(node);
-    data_size_.fetch_sub(node->key.size() + node->value.size(), std::memory_order_relaxed);
-  }
-  pending_.clear();
-}
-
-const Overlay::Entry* Overlay::find(MDB_dbi table, std::string_view key, std::uint64_t sequence) const {
-  const Node* node = bucket(table, key).load(std::memory_order_acquire);
-  for (int steps = 0; node != nullptr; node = node->chain.load(std::memory_order_acquire)) {
-    if (node->sequence <= sequence && node->table == table && node->key == key) return node;
+Overlay::Node* Overlay::find_node(MDB_dbi table, std::string_view key, std::atomic<Node*>& first) const {
+  int steps = 0;
+  for (Node* node = first.load(std::memory_order_acquire); node != nullptr;
+       node = node->chain.load(std::memory_order_acquire)) {
+    if (node->table == table && node->bytes == key) return node;
     if (++steps > kChainMax) {
-      node = lower_bound({table, key, sequence}, nullptr);
-      return node != nullptr && node->table == table && node->key == key ? node : nullptr;
+      node = lower_bound(table, key, nullptr);
+      return node != nullptr && node->bytes == key ? node : nullptr;
     }
   }
   return nullptr;
 }
 
-Overlay::Node* Overlay::skip_hidden(Node* node, MDB_dbi table, std::uint64_t sequence) const {
-  while (node != nullptr && node->table == table && node->sequence > sequence)
-    node = lower_bound({table, node->key, sequence}, nullptr);
-  return node != nullptr && node->table == table ? node : nullptr;
+bool Overlay::is_beyond(MDB_dbi table, std::string_view key) const {
+  const Node* last = lasts_[table][0];
+  return last == heads_[table] || last->bytes < key;
+}
+
+void Overlay::insert(MDB_dbi table, std::string_view key, std::atomic<Node*>& first, Entry* entry) {
+  const int height = random_height();
+  Node* node = make_node(height);
+  node->table = table;
+  node->bytes = copy(key);
+  entry->of_ = node;
+  node->latest.store(entry, std::memory_order_relaxed);
+  Nodes& lasts = lasts_[table];
+  Nodes before;
+  const bool at_the_end = is_beyond(table, key);
+  if (!at_the_end) lower_bound(table, key, &before);
+  for (int i = 0; i < height; ++i) {
+    const auto level = static_cast<std::size_t>(i);
+    Node* previous = at_the_end ? lasts[level] : before[level];
+    Node* next = previous->next(i);
+    node->link(i).store(next, std::memory_order_relaxed);
+    previous->link(i).store(node, std::memory_order_release);
+    if (next == nullptr) lasts[level] = node;
+  }
+  node->chain.store(first.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  first.store(node, std::memory_order_release);
+  pending_.push_back(node);
+}
+
+void Overlay::write(MDB_dbi table, std::string_view key, std::optional<std::string_view> value,
+                    std::uint64_t sequence) {
+  std::atomic<Node*>& first = bucket(table, key);
+  // What lies beyond every key of the table is not there: the log's events are all written so.
+  Node* node = is_beyond(table, key) ? nullptr : find_node(table, key, first);
+  const Entry* latest = node == nullptr ? nullptr : node->latest.load(std::memory_order_relaxed);
+  if (latest != nullptr && latest->sequence_ == sequence) {
+    // Of this batch: nobody else can see it yet.
+    auto* entry = const_cast<Entry*>(latest);
+    const std::size_t size_before = entry->value_.size();
+    entry->erased_ = !value.has_value();
+    entry->value_ = copy(value.value_or(std::string_view()));
+    set_data_size(data_size() - size_before + entry->value_.size());
+    return;
+  }
+  Entry* entry = new (allocate(sizeof(Entry), alignof(Entry))) Entry;
+  entry->sequence_ = sequence;
+  entry->erased_ = !value.has_value();
+  entry->value_ = copy(value.value_or(std::string_view()));
+  set_data_size(data_size() + key.size() + entry->value_.size());
+  if (node == nullptr) {
+    insert(table, key, first, entry);
+    return;
+  }
+  entry->of_ = node;
+  if (latest != nullptr) {
+    entry->older_ = latest;
+    entry->depth_ = latest->depth_ + 1;
+    entry->milestone_ = latest->depth_ % kVersionsPerMilestone == 0 ? latest : latest->milestone_;
+  }
+  node->latest.store(entry, std::memory_order_release);
+  pending_.push_back(node);
+}
+
+void Overlay::roll_back() {
+  for (Node* node : pending_) {
+    const Entry* entry = node->latest.load(std::memory_order_relaxed);
+    set_data_size(data_size() - node->bytes.size() - entry->value_.size());
+    node->latest.store(entry->older_, std::memory_order_release);
+  }
+  pending_.clear();
+}
+
+const Overlay::Entry* Overlay::version_at(const Node& node, std::uint64_t sequence) {
+  const Entry* entry = node.latest.load(std::memory_order_acquire);
+  while (entry != nullptr && entry->sequence_ > sequence) {
+    const Entry* milestone = entry->milestone_;
+    entry = milestone != nullptr && milestone->sequence_ > sequence ? milestone : entry->older_;
+  }
+  return entry;
+}
+
+const Overlay::Entry* Overlay::first_visible(const Node* node, std::uint64_t sequence) {
+  for (; node != nullptr; node = node->next())
+    if (const Entry* entry = version_at(*node, sequence)) return entry;
+  return nullptr;
+}
+
+const Overlay::Entry* Overlay::find(MDB_dbi table, std::string_view key, std::uint64_t sequence) const {
+  const Node* node = find_node(table, key, bucket(table, key));
+  return node == nullptr ? nullptr : version_at(*node, sequence);
 }
 
 const Overlay::Entry* Overlay::seek(MDB_dbi table, std::string_view key, std::uint64_t sequence) const {
-  return skip_hidden(lower_bound({table, key, sequence}, nullptr), table, sequence);
-}
-
-Overlay::Node* Overlay::past_key(const Entry& entry) const {
-  Node* node = static_cast<const Node&>(entry).next();
-  for (int steps = 0; steps < kStepsMax; ++steps) {
-    if (node == nullptr || node->table != entry.table || node->key != entry.key) return node;
-    node = node->next();
-  }
-  // No version is of sequence 0: behind it comes the next key.
-  return lower_bound({entry.table, entry.key, 0}, nullptr);
+  return first_visible(lower_bound(table, key, nullptr), sequence);
 }
 
 const Overlay::Entry* Overlay::next(const Entry* entry, std::uint64_t sequence) const {
-  return skip_hidden(past_key(*entry), entry->table, sequence);
+  return first_visible(static_cast<const Node*>(entry->of_)->next(), sequence);
 }
 
-const Overlay::Entry* Overlay::last(MDB_dbi table) const {
-  std::array<Node*, kHeightMax> before;
-  lower_bound({table + 1, {}, kNewest}, before.data());
-  const Node* node = before[0];
-  return node != head_ && node->table == table ? node : nullptr;
+std::optional<std::string_view> Overlay::last_key(MDB_dbi table) const {
+  const Node* node = heads_[table];
+  for (int level = kHeightMax - 1; level >= 0; --level)
+    while (const Node* next = node->next(level)) node = next;
+  return node == heads_[table] ? std::nullopt : std::optional(node->bytes);
 }
 
-const Overlay::Entry* Overlay::first() const { return head_->next(); }
-const Overlay::Entry* Overlay::next_key(const Entry* entry) const { return past_key(*entry); }
+const Overlay::Entry* Overlay::latest_from(const Node* node, std::size_t table) const {
+  for (;;) {
+    for (; node != nullptr; node = node->next())
+      if (const Entry* entry = node->latest.load(std::memory_order_acquire)) return entry;
+    if (++table == kTablesMax) return nullptr;
+    node = heads_[table]->next();
+  }
+}
+
+const Overlay::Entry* Overlay::first() const { return latest_from(heads_[0]->next(), 0); }
+const Overlay::Entry* Overlay::next_key(const Entry* entry) const {
+  return latest_from(static_cast<const Node*>(entry->of_)->next(), entry->table());
+}
 
 }  // namespace minigrpc::store

@@ -18,7 +18,7 @@ constexpr MDB_dbi kTable = 5;
 
 std::string text(const Overlay::Entry* entry) {
   if (entry == nullptr) return "-";
-  return std::string(entry->key) + (entry->erased ? "!" : "=" + std::string(entry->value));
+  return std::string(entry->key()) + (entry->erased() ? "!" : "=" + std::string(entry->value()));
 }
 
 std::string walk(const Overlay& overlay, std::uint64_t sequence) {
@@ -48,8 +48,8 @@ TEST(Overlay, EachSequenceSeesItsOwnMoment) {
   EXPECT_EQ(text(overlay.find(kTable, "b", 1)), "b=1");
   EXPECT_EQ(text(overlay.find(kTable, "c", 3)), "-");
   EXPECT_EQ(text(overlay.seek(kTable, "c", 3)), "d=1");
-  EXPECT_EQ(text(overlay.last(kTable)), "d=1");
-  EXPECT_EQ(text(overlay.last(kTable + 2)), "-");
+  EXPECT_EQ(overlay.last_key(kTable), "d");
+  EXPECT_EQ(overlay.last_key(kTable + 2), std::nullopt);
   overlay.roll_back();
   EXPECT_EQ(walk(overlay, 3), "a=2 b! d=1 ");
   EXPECT_EQ(overlay.data_size(), 4u + 6u + 3u);
@@ -68,8 +68,48 @@ TEST(Overlay, AWalkStepsOverManyVersionsOfOneKey) {
   EXPECT_EQ(walk(overlay, 500).substr(0, 9), "a=500 b0=");
   std::string latest;
   for (const Overlay::Entry* entry = overlay.first(); entry != nullptr; entry = overlay.next_key(entry))
-    latest += std::string(entry->key) + "@" + std::to_string(entry->sequence) + " ";
+    latest += std::string(entry->key()) + "@" + std::to_string(entry->sequence()) + " ";
   EXPECT_EQ(latest, "a@1000 b0@999 b1@1000 b2@998 ");
+  for (std::uint64_t sequence = 1; sequence <= 1000; ++sequence)
+    ASSERT_EQ(text(overlay.find(kTable, "a", sequence)), "a=" + std::to_string(sequence));
+}
+
+TEST(Overlay, AKeyThatWasRolledBackIsNotThere) {
+  Overlay overlay;
+  overlay.write(kTable, "b", "1", 1);
+  overlay.write(kTable, "a", "1", 1);
+  overlay.roll_back();
+  EXPECT_TRUE(overlay.empty());
+  EXPECT_EQ(overlay.data_size(), 0u);
+  EXPECT_EQ(walk(overlay, 1), "");
+  EXPECT_EQ(text(overlay.find(kTable, "a", 1)), "-");
+  overlay.write(kTable, "c", "1", 1);
+  overlay.write(kTable, "a", "1 again", 1);
+  overlay.keep();
+  EXPECT_EQ(walk(overlay, 1), "a=1 again c=1 ");
+  EXPECT_EQ(overlay.next_key(overlay.first())->key(), "c");
+}
+
+TEST(Overlay, ManyKeysAreFoundAndInOrder) {
+  Overlay overlay;
+  std::map<std::string, std::string> expected;
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string key = std::to_string(random() % 1'000'000);
+    expected[key] = std::to_string(i);
+    overlay.write(kTable + static_cast<MDB_dbi>(i % 2), key, expected[key], 1);
+    overlay.write(kTable + static_cast<MDB_dbi>(1 - i % 2), key, expected[key], 1);
+  }
+  for (const MDB_dbi table : {kTable, kTable + 1}) {
+    const Overlay::Entry* entry = overlay.seek(table, "", 1);
+    for (const auto& [key, value] : expected) {
+      ASSERT_EQ(text(entry), key + "=" + value);
+      ASSERT_EQ(overlay.find(table, key, 1), entry);
+      entry = overlay.next(entry, 1);
+    }
+    ASSERT_EQ(entry, nullptr);
+    ASSERT_EQ(overlay.last_key(table), expected.rbegin()->first);
+  }
 }
 
 // Readers walk while the writer writes and rolls back: each sees whole batches, those until its sequence.
@@ -87,11 +127,11 @@ TEST(Overlay, ReadersAreNotDisturbed) {
         const std::string expected = std::to_string(sequence);
         for (const std::string key : {"first", "last"}) {
           const Overlay::Entry* entry = overlay.find(kTable, key, sequence);
-          ASSERT_TRUE(entry != nullptr && entry->value == expected);
+          ASSERT_TRUE(entry != nullptr && entry->value() == expected);
         }
         for (const Overlay::Entry* entry = overlay.seek(kTable, "k", sequence);
-             entry != nullptr && entry->key[0] == 'k'; entry = overlay.next(entry, sequence))
-          ASSERT_LE(entry->sequence, sequence);
+             entry != nullptr && entry->key()[0] == 'k'; entry = overlay.next(entry, sequence))
+          ASSERT_LE(entry->sequence(), sequence);
         ++walks;
       }
     });
@@ -153,8 +193,8 @@ class LayeredTables : public testing::Test {
     lmdb::Txn txn = std::move(*env_.begin_write());
     for (const Overlay::Entry* entry = layers_.frozen->first(); entry != nullptr;
          entry = layers_.frozen->next_key(entry))
-      ASSERT_TRUE(entry->erased ? txn.erase(table_, entry->key).has_value()
-                                : txn.put(table_, entry->key, entry->value).ok());
+      ASSERT_TRUE(entry->erased() ? txn.erase(table_, entry->key()).has_value()
+                                  : txn.put(table_, entry->key(), entry->value()).ok());
     ASSERT_TRUE(txn.commit().ok());
   }
 

@@ -22,7 +22,7 @@ Result<std::optional<std::string_view>> TableTxn::get(MDB_dbi table, std::string
   for (const Overlay* overlay : {layers_.active.get(), layers_.frozen.get()}) {
     const Overlay::Entry* entry = overlay == nullptr ? nullptr : overlay->find(table, key, layers_.sequence);
     if (entry == nullptr) continue;
-    return entry->erased ? std::optional<std::string_view>() : std::optional(entry->value);
+    return entry->erased() ? std::optional<std::string_view>() : std::optional(entry->value());
   }
   return base_.get(table, key);
 }
@@ -61,8 +61,8 @@ Result<std::optional<std::string>> TableTxn::last_key(MDB_dbi table) const {
   if (!cursor.status().ok()) return cursor.status();
   if (cursor.valid()) last = cursor.key();
   for (const Overlay* overlay : {layers_.active.get(), layers_.frozen.get()}) {
-    const Overlay::Entry* entry = overlay == nullptr ? nullptr : overlay->last(table);
-    if (entry != nullptr && (!last || entry->key > *last)) last = entry->key;
+    const std::optional<std::string_view> key = overlay == nullptr ? std::nullopt : overlay->last_key(table);
+    if (key && (!last || *key > *last)) last = *key;
   }
   return last;
 }
@@ -105,7 +105,7 @@ void TableCursor::next() {
 void TableCursor::step_over(std::string_view key) {
   const bool base_has_it = base_.valid() && base_.key() == key;
   for (Over& over : over_)
-    if (over.entry != nullptr && over.entry->key == key)
+    if (over.entry != nullptr && over.entry->key() == key)
       over.entry = over.overlay->next(over.entry, sequence_);
   if (base_has_it) base_.next();
 }
@@ -118,12 +118,12 @@ void TableCursor::settle() {
     std::string_view least;
     for (std::size_t i = 0; i < kBase; ++i) {
       const Overlay::Entry* entry = over_[i].entry;
-      if (entry == nullptr || (current_ != kNone && entry->key >= least)) continue;
+      if (entry == nullptr || (current_ != kNone && entry->key() >= least)) continue;
       current_ = i;
-      least = entry->key;
+      least = entry->key();
     }
     if (base_.valid() && (current_ == kNone || base_.key() < least)) current_ = kBase;
-    if (current_ >= kBase || !over_[current_].entry->erased) return;
+    if (current_ >= kBase || !over_[current_].entry->erased()) return;
     step_over(least);
   }
 }

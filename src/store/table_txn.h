@@ -87,8 +87,10 @@ class TableCursor {
   void next();
 
   bool valid() const { return current_ != kNone; }
-  std::string_view key() const { return current_ == kBase ? base_.key() : over_[current_].entry->key; }
-  std::string_view value() const { return current_ == kBase ? base_.value() : over_[current_].entry->value; }
+  std::string_view key() const { return current_ == kBase ? base_.key() : over_[current_].entry->key(); }
+  std::string_view value() const {
+    return current_ == kBase ? base_.value() : over_[current_].entry->value();
+  }
   bool failed() const { return base_.failed(); }
   // OK at the end of the table.
   Status status() const { return base_.status(); }

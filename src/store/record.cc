@@ -1,5 +1,7 @@
 #include "store/record.h"
 
+#include <minigrpc/result.h>
+
 #include <cstring>
 #include <limits>
 
@@ -40,26 +42,39 @@ class Checksum {
   std::uint64_t state_ = 0x6D696E6967727063u;
 };
 
+// A record's numbers come first, and its bytes behind them.
 class Writer {
  public:
-  explicit Writer(std::string& out) : out_(out) { out_.assign(kChecksumSize, '\0'); }
+  explicit Writer(std::string& out) : out_(out) {}
 
   Writer& number(std::uint64_t n) {
-    for (; n >= 0x80; n >>= 7) out_.push_back(static_cast<char>(n | 0x80));
-    out_.push_back(static_cast<char>(n));
+    detail::require(size_ + kNumberSizeMax <= sizeof(numbers_), "a record of more numbers");
+    for (; n >= 0x80; n >>= 7) numbers_[size_++] = static_cast<char>(n | 0x80);
+    numbers_[size_++] = static_cast<char>(n);
     return *this;
   }
   Writer& number(std::int64_t n) { return number(static_cast<std::uint64_t>(n)); }
   Writer& revision(Revision r) { return number(r.main).number(std::uint64_t{r.sub}); }
-  Writer& bytes(std::string_view b) { return out_.append(b), *this; }
-  void seal(std::string_view lmdb_key) {
+  void seal(std::string_view lmdb_key, std::string_view first = {}, std::string_view second = {}) {
+    out_.assign(numbers_, size_);
+    out_.append(first);
+    out_.append(second);
     const std::uint32_t sum = record_checksum(lmdb_key, std::string_view(out_).substr(kChecksumSize));
     for (std::size_t i = 0; i < kChecksumSize; ++i) out_[i] = static_cast<char>(sum >> (8 * i));
   }
 
  private:
+  static constexpr std::size_t kNumberSizeMax = 10;
+  static constexpr std::size_t kNumbersMax = 12;
+
   std::string& out_;
+  char numbers_[kChecksumSize + kNumbersMax * kNumberSizeMax];
+  std::size_t size_ = kChecksumSize;
 };
+
+void store_big_endian(std::uint64_t number, char* at) {
+  for (int i = 0; i < 8; ++i) at[i] = static_cast<char>(number >> (56 - 8 * i));
+}
 
 class Reader {
  public:
@@ -141,7 +156,7 @@ std::uint32_t record_checksum(std::string_view lmdb_key, std::string_view body) 
 void encode(const LiveRecord& record, std::string_view lmdb_key, std::string& out) {
   Writer writer(out);
   writer.number(record.create_revision).revision(record.mod).number(record.version).number(record.lease);
-  writer.number(std::uint64_t{record.value_in_log}).bytes(record.value).seal(lmdb_key);
+  writer.number(std::uint64_t{record.value_in_log}).seal(lmdb_key, record.value);
 }
 
 std::optional<LiveRecord> decode_live(std::string_view lmdb_key, std::string_view bytes) {
@@ -176,7 +191,7 @@ void encode(const LogRecord& record, std::string_view lmdb_key, std::string& out
   writer.number(record.create_revision).number(record.version).number(record.lease);
   writer.number(record.links.depth).revision(record.links.prev);
   writer.revision(record.links.jump).number(record.links.jump_depth);
-  writer.number(std::uint64_t{record.key.size()}).bytes(record.key).bytes(record.value).seal(lmdb_key);
+  writer.number(std::uint64_t{record.key.size()}).seal(lmdb_key, record.key, record.value);
 }
 
 std::optional<LogRecord> decode_log(std::string_view lmdb_key, std::string_view bytes) {
@@ -228,7 +243,7 @@ std::optional<LeaseRecord> decode_lease(std::string_view lmdb_key, std::string_v
 }
 
 void encode(const PlainRecord& record, std::string_view lmdb_key, std::string& out) {
-  Writer(out).bytes(record.bytes).seal(lmdb_key);
+  Writer(out).seal(lmdb_key, record.bytes);
 }
 
 std::optional<PlainRecord> decode_plain(std::string_view lmdb_key, std::string_view bytes) {
@@ -239,10 +254,10 @@ std::optional<PlainRecord> decode_plain(std::string_view lmdb_key, std::string_v
 }
 
 std::string log_key(Revision revision) {
-  std::string key;
-  append_big_endian(static_cast<std::uint64_t>(revision.main), key);
-  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(revision.sub >> shift));
-  return key;
+  char key[12];
+  store_big_endian(static_cast<std::uint64_t>(revision.main), key);
+  for (int i = 0; i < 4; ++i) key[8 + i] = static_cast<char>(revision.sub >> (24 - 8 * i));
+  return std::string(key, sizeof(key));
 }
 
 std::optional<Revision> decode_log_key(std::string_view bytes) {
@@ -265,7 +280,9 @@ std::optional<LeaseId> decode_lease_key(std::string_view bytes) {
 }
 
 void append_big_endian(std::uint64_t number, std::string& out) {
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
+  char bytes[8];
+  store_big_endian(number, bytes);
+  out.append(bytes, sizeof(bytes));
 }
 
 std::uint64_t decode_big_endian(std::string_view bytes) {

@@ -150,21 +150,28 @@ Result<std::optional<KeyValueView>> Snapshot::find(std::string_view key, std::in
   return version_at(**deleted, at);
 }
 
-Result<Links> Snapshot::links_after(Revision prev) const {
+Result<Links> Snapshot::links_after(Revision prev, const RecentLinks& recent) const {
   if (prev.main == 0) return Links{};
-  Result<LogRecord> before = log_required(prev);
-  if (!before) return before.error();
-  const Links& links = before->links;
-  Links next{links.depth + 1, prev, prev, links.depth};
-  if (links.jump.main == 0) return next;
+  std::optional<Links> links = recent.find(prev);
+  if (!links) {
+    Result<LogRecord> before = log_required(prev);
+    if (!before) return before.error();
+    links = before->links;
+  }
+  Links next{links->depth + 1, prev, prev, links->depth};
+  if (links->jump.main == 0) return next;
   // Two jumps of the same length behind us become one of twice that length. Where compaction has taken what
   // they lead to, nobody will want to go there either.
-  Result<std::optional<LogRecord>> jump = log(links.jump);
-  if (!jump) return jump.error();
-  if (jump->has_value() && (*jump)->links.jump.main != 0 &&
-      links.depth - links.jump_depth == links.jump_depth - (*jump)->links.jump_depth) {
-    next.jump = (*jump)->links.jump;
-    next.jump_depth = (*jump)->links.jump_depth;
+  std::optional<Links> jump = recent.find(links->jump);
+  if (!jump) {
+    Result<std::optional<LogRecord>> record = log(links->jump);
+    if (!record) return record.error();
+    if (!record->has_value()) return next;
+    jump = (*record)->links;
+  }
+  if (jump->jump.main != 0 && links->depth - links->jump_depth == links->jump_depth - jump->jump_depth) {
+    next.jump = jump->jump;
+    next.jump_depth = jump->jump_depth;
   }
   return next;
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "store/key_table.h"
+#include "store/recent_links.h"
 #include "store/record.h"
 #include "store/table_txn.h"
 #include "store/types.h"
@@ -68,7 +69,7 @@ struct Snapshot {
   // The same for any key; `at` may be kLatest. The result's key is the caller's or the log's.
   Result<std::optional<KeyValueView>> find(std::string_view key, std::int64_t at, bool with_value) const;
   // The links of the version that follows `prev` (0: the first one).
-  Result<Links> links_after(Revision prev) const;
+  Result<Links> links_after(Revision prev, const RecentLinks& recent) const;
 };
 
 // Walks the keys of a range that exist at a revision, in key order.

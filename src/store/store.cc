@@ -245,8 +245,8 @@ void Store::Impl::give_back(std::unique_ptr<ReadView::Impl> view) {
   --views.in_use;
 }
 
-std::size_t Store::Impl::bytes_in_use(const TableTxn& txn) const {
-  return tables.pages_in_use(txn.base()) * env.page_size() + txn.layers().data_size();
+std::size_t Store::Impl::pages_size(const TableTxn& txn) const {
+  return tables.pages_in_use(txn.base()) * env.page_size();
 }
 
 bool Store::Impl::quota_is_used_up(std::size_t in_use) const {

@@ -46,6 +46,7 @@ struct Store::Impl {
   // borrows.
   std::optional<Checkpoints> checkpoints;
   Leases leases;
+  RecentLinks recent_links;  // the writer's
   Status health;
   bool batch_is_open = false;
   std::atomic<std::size_t> refused_bytes{0};  // the writer's to set, anybody's to read
@@ -65,7 +66,8 @@ struct Store::Impl {
   Status load_leases(const lmdb::Txn& txn);
   Status close();
   // What the quota is compared with: LMDB's pages, and what will become some.
-  std::size_t bytes_in_use(const TableTxn& txn) const;
+  std::size_t bytes_in_use(const TableTxn& txn) const { return pages_size(txn) + txn.layers().data_size(); }
+  std::size_t pages_size(const TableTxn& txn) const;
   bool quota_is_used_up(std::size_t in_use) const;
   Result<TableTxn> begin_txn();
   void end_txn();

@@ -43,14 +43,19 @@ struct WriteBatch::Impl {
   std::vector<LeaseChange> lease_changes;
   Writer writer;
   std::uint64_t other_writes = 0;
+  std::size_t pages_size = 0;  // of LMDB; 0: not asked yet
   Status broken;
 
   Impl(Store::Impl* s, TableTxn t, State st)
-      : store(s), txn(std::move(t)), state(st), writer(txn, store->tables, state, events) {}
+      : store(s),
+        txn(std::move(t)),
+        state(st),
+        writer(txn, store->tables, state, events, store->recent_links) {}
   ~Impl() { abort(); }
 
   void abort() {
     if (!txn) return;
+    if (writes() > 0) store->recent_links.clear();
     txn.abort();
     store->batch_is_open = false;
     store->end_txn();
@@ -71,8 +76,10 @@ struct WriteBatch::Impl {
     return result;
   }
 
-  Status check_space(std::size_t cost) const {
-    const std::size_t used = store->bytes_in_use(txn);
+  Status check_space(std::size_t cost) {
+    // LMDB's part does not change while a batch writes to the overlay.
+    if (pages_size == 0 || !txn.layers().active) pages_size = store->pages_size(txn);
+    const std::size_t used = pages_size + txn.layers().data_size();
     const bool fits = used + cost <= store->options.quota_bytes;
     store->refused_bytes.store(fits ? 0 : cost, std::memory_order_relaxed);
     return fits ? Status() : errors::no_space();
@@ -103,7 +110,7 @@ struct WriteBatch::Impl {
     return lease->has_value() ? Status() : errors::lease_not_found();
   }
 
-  Status check_ops(const std::vector<const RequestOp*>& ops) const {
+  Status check_ops(const std::vector<const RequestOp*>& ops) {
     std::size_t cost = 0;
     for (const RequestOp* op : ops) {
       const auto* put = std::get_if<PutRequest>(op);
@@ -177,6 +184,7 @@ struct WriteBatch::Impl {
       status = txn.commit();
       if (!status.ok()) status = store->env.after_failed_commit(status);
     }
+    if (!status.ok()) store->recent_links.clear();
     store->batch_is_open = false;
     txn.abort();
     store->end_txn();

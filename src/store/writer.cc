@@ -32,12 +32,12 @@ Result<PutResult> Writer::put(const PutRequest& request) {
     was_deleted = tombstone->has_value();
     prev = tombstone->value_or(Revision{});
   }
-  Result<Links> links = before.links_after(prev);
+  Result<Links> links = before.links_after(prev, recent_);
   if (!links) return links.error();
 
   // From here on the database changes: nothing above is borrowed from it any more.
   const Revision revision = next_revision();
-  Event event{EventType::kPut, revision, {}, prev_kv};
+  Event event{.type = EventType::kPut, .revision = revision, .kv = {}};
   event.kv.key = request.key;
   event.kv.value = request.ignore_value && exists ? prev_kv->value : std::string(request.value);
   event.kv.lease = request.ignore_lease && exists ? prev_kv->lease : request.lease;
@@ -50,10 +50,11 @@ Result<PutResult> Writer::put(const PutRequest& request) {
   const Before replaced{.lease = exists ? prev_kv->lease : 0, .was_deleted = was_deleted};
   if (Status status = write_version(revision, view, *links, replaced); !status.ok()) return status;
 
+  PutResult result{revision.main, {}};
+  if (request.prev_kv) result.prev_kv = prev_kv;
+  event.prev_kv = std::move(prev_kv);
   events_.push_back(std::move(event));
   ++sub_;
-  PutResult result{revision.main, {}};
-  if (request.prev_kv) result.prev_kv = std::move(prev_kv);
   return result;
 }
 
@@ -88,7 +89,7 @@ Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& req
   Result<KeyValueView> kv = before.load(key, **live, true);
   if (!kv) return kv.error();
   KeyValue prev_kv = kv->to_owned();
-  Result<Links> links = before.links_after((*live)->mod);
+  Result<Links> links = before.links_after((*live)->mod, recent_);
   if (!links) return links.error();
 
   const Revision revision = next_revision();
@@ -149,7 +150,7 @@ Status Writer::replay(const EventView& event) {
   if (!tombstone) return tombstone.error();
   const bool exists = live->has_value();
   const LeaseId lease = exists ? (*live)->lease : 0;
-  Result<Links> links = before.links_after(exists ? (*live)->mod : tombstone->value_or(Revision{}));
+  Result<Links> links = before.links_after(exists ? (*live)->mod : tombstone->value_or(Revision{}), recent_);
   if (!links) return links.error();
   state_.revision = event.revision.main;
   if (event.type == EventType::kDelete) return write_tombstone(event.revision, key, *links, lease);
@@ -158,6 +159,7 @@ Status Writer::replay(const EventView& event) {
 
 Status Writer::append_log(Revision revision, const LogRecord& record) {
   ++writes_;
+  recent_.add(revision, record.links);
   const std::string key = log_key(revision);
   encode(record, key, buffer_);
   return txn_.append(tables_.log, key, buffer_);

@@ -20,8 +20,8 @@ namespace minigrpc::store {
 class Writer {
  public:
   // All borrowed until the writer ends.
-  Writer(TableTxn& txn, const Tables& tables, State& state, std::vector<Event>& events)
-      : txn_(txn), tables_(tables), state_(state), events_(events) {}
+  Writer(TableTxn& txn, const Tables& tables, State& state, std::vector<Event>& events, RecentLinks& recent)
+      : txn_(txn), tables_(tables), state_(state), events_(events), recent_(recent) {}
 
   // Between these, all changes are of one revision: the next one, if there are any.
   void begin_revision() { sub_ = 0; }
@@ -63,6 +63,7 @@ class Writer {
   const Tables& tables_;
   State& state_;
   std::vector<Event>& events_;
+  RecentLinks& recent_;
   std::uint32_t sub_ = 0;
   std::uint64_t writes_ = 0;
   std::string buffer_;

@@ -30,6 +30,7 @@ void WatchHub::publish(store::Committed committed) {
   revision_ = shared->revision;
   statistics_.events += shared->events.size();
   ++sequence_;
+  if (by_key_.empty() && by_prefix_.empty() && by_range_.empty()) return;
   committed_bytes_ = 0;
   for (const store::Event& event : shared->events) committed_bytes_ += size_of(event);
   // Detached only after the loop, which walks the lists of followers.

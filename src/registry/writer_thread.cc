@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <coroutine>
+#include <exception>
 #include <utility>
 
 #include "registry/open_calls.h"
@@ -21,6 +23,23 @@ constexpr std::size_t kRemoveStep = 2000;
 // After a failing disk refused a revocation.
 constexpr std::int64_t kRetryMs = 1000;
 constexpr std::chrono::seconds kSlowCommit{1};
+
+// A coroutine that ends by itself once it was resumed.
+struct Resumption {
+  struct promise_type {
+    Resumption get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+  std::coroutine_handle<> handle;
+};
+
+Resumption resume_all(std::vector<std::coroutine_handle<>> waiters) {
+  for (const std::coroutine_handle<> waiter : waiters) waiter.resume();
+  co_return;
+}
 
 }  // namespace
 
@@ -115,8 +134,9 @@ void WriterThread::notice_long_stop() {
 void WriterThread::inspect_all(const Operations& inspections) {
   for (WriterOperation* operation : inspections) {
     operation->status_ = operation->inspect(store_);
-    resume(*operation);
+    finished_.push_back(operation);
   }
+  resume_finished();
 }
 
 void WriterThread::write_all(const Operations& writes) {
@@ -151,8 +171,9 @@ void WriterThread::write_group(const Operations& writes) {
       }
     }
     if (operation->kind_ == WriterOperation::Kind::kChange && operation->status_.ok()) operation->committed();
-    resume(*operation);
+    finished_.push_back(operation);
   }
+  resume_finished();
 }
 
 Status WriterThread::try_write(const Operations& operations) {
@@ -232,14 +253,22 @@ void WriterThread::remove_compacted() {
 void WriterThread::finish_compaction(const Status& status) {
   for (WriterOperation* operation : std::exchange(waiting_for_removal_, {})) {
     operation->status_ = status;
-    resume(*operation);
+    finished_.push_back(operation);
   }
+  resume_finished();
 }
 
-void WriterThread::resume(WriterOperation& operation) {
-  // The operation is gone as soon as it is resumed.
-  Executor* executor = operation.executor_;
-  executor->post(operation.waiter_);
+void WriterThread::resume_finished() {
+  while (!finished_.empty()) {
+    Executor* const executor = finished_.front()->executor_;
+    std::vector<std::coroutine_handle<>> waiters;
+    std::erase_if(finished_, [&](WriterOperation* operation) {
+      if (operation->executor_ != executor) return false;
+      waiters.push_back(operation->waiter_);
+      return true;
+    });
+    executor->post(resume_all(std::move(waiters)).handle);
+  }
 }
 
 }  // namespace minigrpc::registry

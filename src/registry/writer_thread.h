@@ -178,7 +178,9 @@ class WriterThread {
   void remove_compacted();
   void notice_long_stop();
   void finish_compaction(const Status& status);
-  static void resume(WriterOperation& operation);
+  // Resumes those that are over, each where it waits, and all of one loop together: it is woken once, and what they
+  // answer leaves in one write for each connection. They are gone then.
+  void resume_finished();
 
   store::Store& store_;
   WatchHub& hub_;
@@ -193,6 +195,7 @@ class WriterThread {
   // The thread's own.
   bool removing_ = true;  // compaction may have been interrupted by the last exit
   Operations waiting_for_removal_;
+  Operations finished_;  // to be resumed
   std::int64_t last_turn_ms_ = 0;
   std::int64_t revoke_not_before_ms_ = 0;
 

@@ -120,4 +120,11 @@ inline constexpr std::size_t kWatchUpdatesQueuedMax = 64;
 // Bytes of an instance's value in the registry, where anybody may write one: parsing a huge one.
 inline constexpr std::size_t kInstanceValueSizeMax = 64u << 10;
 
+// Events that channelz keeps of a channel, a subchannel or a server, and the bytes of one's text: memory of many
+// endpoints that come and go, whose failures quote what others said.
+inline constexpr std::size_t kTraceEventsMax = 32;
+inline constexpr std::size_t kTraceTextSizeMax = 256;
+// What one page of channelz lists: messages beyond what a client takes, and the time under the registry's lock.
+inline constexpr std::size_t kChannelzPageSizeMax = 100;
+
 }  // namespace minigrpc::limits

@@ -652,6 +652,9 @@ bool Connection::alive() const {
          nghttp2_session_want_write(session_) != 0;
 }
 
+std::int32_t Connection::local_window() const { return nghttp2_session_get_remote_window_size(session_); }
+std::int32_t Connection::peer_window() const { return nghttp2_session_get_local_window_size(session_); }
+
 bool Connection::accepts_requests() const { return nghttp2_session_check_request_allowed(session_) != 0; }
 
 }  // namespace minigrpc::h2

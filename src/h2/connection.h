@@ -94,6 +94,8 @@ class Stream {
   std::size_t queued_size() const { return queued_size_; }
   // Whether the request's headers have gone out: a server may have seen it (client side).
   bool request_sent() const { return request_sent_; }
+  // Whether the peer's END_STREAM has arrived.
+  bool peer_ended() const { return peer_ended_; }
   // Whether a response was submitted (server side).
   bool answered() const { return answered_; }
 
@@ -194,6 +196,9 @@ class Connection {
   // Whether the peer takes new streams from us.
   bool accepts_requests() const;
   std::size_t stream_count() const { return stream_count_; }
+  // Bytes that this side may send now, and that it lets the peer send, over all streams (RFC 9113, 5.2).
+  std::int32_t local_window() const;
+  std::int32_t peer_window() const;
   // Every stream that has an owner: for the end of the connection.
   template <class F>
   void for_each_stream(F visit) {

@@ -65,9 +65,9 @@ Status Listener::bind(const SocketAddress& address) {
     return failure;
   }
   acceptor_.assign(boost::asio::generic::stream_protocol(family, family == AF_UNIX ? 0 : IPPROTO_TCP), descriptor);
-  const SocketAddress bound = acceptor_.local_endpoint();
-  if (family == AF_INET) port_ = ntohs(reinterpret_cast<const sockaddr_in*>(bound.data())->sin_port);
-  if (family == AF_INET6) port_ = ntohs(reinterpret_cast<const sockaddr_in6*>(bound.data())->sin6_port);
+  bound_ = acceptor_.local_endpoint();
+  if (family == AF_INET) port_ = ntohs(reinterpret_cast<const sockaddr_in*>(bound_.data())->sin_port);
+  if (family == AF_INET6) port_ = ntohs(reinterpret_cast<const sockaddr_in6*>(bound_.data())->sin6_port);
   return Status();
 }
 

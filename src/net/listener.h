@@ -32,6 +32,8 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void close();
   // 0 for a Unix socket.
   std::uint16_t port() const { return port_; }
+  // What is bound.
+  const SocketAddress& address() const { return bound_; }
 
  private:
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
@@ -47,6 +49,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   std::vector<Loop*> targets_;
   std::size_t next_target_ = 0;
   Accepted accepted_;
+  SocketAddress bound_;
   std::uint16_t port_ = 0;
   std::string unix_path_;
   bool in_process_ = false;

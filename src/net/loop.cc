@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include <algorithm>
 #include <utility>
@@ -22,6 +23,13 @@ Loop::Living Loop::living() { return {std::unique_lock(g_living_mutex), g_living
 
 void Loop::set_manual_time(std::optional<TimePoint> time) {
   manual_time_.store(time ? time->time_since_epoch().count() : kNoManualTime, std::memory_order_relaxed);
+}
+
+TimePoint Loop::coarse_now() {
+  if (time_is_manual()) return now();
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);  // beside CLOCK_MONOTONIC, which is the steady clock's
+  return TimePoint(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
 }
 
 Loop* Loop::current() { return t_current; }

@@ -57,20 +57,61 @@ void Socket::close() {
   handle_.close(ignored);
 }
 
-std::string Socket::peer() const {
+std::optional<SocketAddress> Socket::local_address() const {
   boost::system::error_code error;
-  const SocketAddress address = handle_.remote_endpoint(error);
-  if (error) return "unknown";
   const SocketAddress own = handle_.local_endpoint(error);
-  return to_string(!error && is_in_process(own) ? own : address);
+  if (error) return std::nullopt;
+  const SocketAddress other = handle_.remote_endpoint(error);
+  return !error && is_in_process(other) ? other : own;
+}
+
+std::optional<SocketAddress> Socket::peer_address() const {
+  boost::system::error_code error;
+  const SocketAddress other = handle_.remote_endpoint(error);
+  if (error) return std::nullopt;
+  const SocketAddress own = handle_.local_endpoint(error);
+  return !error && is_in_process(own) ? own : other;
+}
+
+std::string Socket::peer() const {
+  const std::optional<SocketAddress> address = peer_address();
+  return address ? to_string(*address) : "unknown";
+}
+
+namespace {
+
+template <class T>
+bool get_option(int descriptor, int level, int name, T& value) {
+  socklen_t size = sizeof value;
+  return getsockopt(descriptor, level, name, &value, &size) == 0;
+}
+
+std::chrono::nanoseconds timeout_of(int descriptor, int name) {
+  timeval value{};
+  if (!get_option(descriptor, SOL_SOCKET, name, value)) return {};
+  return std::chrono::seconds(value.tv_sec) + std::chrono::microseconds(value.tv_usec);
+}
+
+}  // namespace
+
+SocketOptions Socket::options() const {
+  const int descriptor = own_descriptor();
+  SocketOptions options{.receive_timeout = timeout_of(descriptor, SO_RCVTIMEO),
+                        .send_timeout = timeout_of(descriptor, SO_SNDTIMEO)};
+  ::linger rest{};
+  if (get_option(descriptor, SOL_SOCKET, SO_LINGER, rest) && rest.l_onoff != 0)
+    options.linger = std::chrono::seconds(rest.l_linger);
+  unsigned user_timeout_ms = 0;
+  if (get_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms))
+    options.user_timeout = std::chrono::milliseconds(user_timeout_ms);
+  tcp_info tcp{};
+  if (get_option(descriptor, IPPROTO_TCP, TCP_INFO, tcp)) options.tcp = tcp;
+  return options;
 }
 
 bool Socket::peer_is_this_process() const {
   ucred peer{};
-  socklen_t size = sizeof peer;
-  // native_handle() is const in all but its type.
-  const int descriptor = const_cast<Handle&>(handle_).native_handle();
-  return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == ::getpid();
+  return get_option(own_descriptor(), SOL_SOCKET, SO_PEERCRED, peer) && peer.pid == ::getpid();
 }
 
 namespace {

@@ -5,10 +5,13 @@
 #pragma once
 
 #include <minigrpc/result.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -16,6 +19,15 @@
 #include "net/loop.h"
 
 namespace minigrpc::net {
+
+// What the kernel says of a socket.
+struct SocketOptions {
+  std::chrono::nanoseconds receive_timeout{0};
+  std::chrono::nanoseconds send_timeout{0};
+  std::optional<std::chrono::seconds> linger{};
+  std::optional<std::chrono::milliseconds> user_timeout{};  // of TCP
+  std::optional<tcp_info> tcp{};
+};
 
 class Socket {
  public:
@@ -60,10 +72,17 @@ class Socket {
   void close();
   // The address at the other end; "in-process:name" of a server of this process at both ends.
   std::string peer() const;
+  // As peer(), but of either end; none once the peer is gone. These two and options(): any thread, before close().
+  std::optional<SocketAddress> local_address() const;
+  std::optional<SocketAddress> peer_address() const;
+  SocketOptions options() const;
   // Whether the other end of a Unix socket was opened by this process.
   bool peer_is_this_process() const;
 
  private:
+  // native_handle() is const in all but its type.
+  int own_descriptor() const { return const_cast<Handle&>(handle_).native_handle(); }
+
   Handle handle_;
 };
 

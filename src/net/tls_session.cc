@@ -313,4 +313,24 @@ std::optional<PeerIdentity> TlsSession::peer_identity() const {
   return identity;
 }
 
+// ---- what is known of it ----
+
+TlsFacts::TlsFacts(const ssl_st* ssl) : peer_(SSL_get1_peer_certificate(ssl)) {
+  if (X509* own = SSL_get_certificate(ssl); own != nullptr && X509_up_ref(own) == 1) local_.reset(own);
+  const char* name = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl));
+  if (name != nullptr) cipher_suite_ = name;  // static storage
+}
+
+void TlsFacts::Release::operator()(x509_st* certificate) const { X509_free(certificate); }
+
+std::string TlsFacts::encode(x509_st* certificate) {
+  if (certificate == nullptr) return {};
+  const int size = i2d_X509(certificate, nullptr);
+  if (size <= 0) return {};
+  std::string bytes(static_cast<std::size_t>(size), '\0');
+  auto* out = reinterpret_cast<unsigned char*>(bytes.data());
+  i2d_X509(certificate, &out);
+  return bytes;
+}
+
 }  // namespace minigrpc::net

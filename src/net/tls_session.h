@@ -15,8 +15,33 @@
 #include "net/tls_context.h"
 
 struct ssl_st;
+struct x509_st;
 
 namespace minigrpc::net {
+
+// What secures a connection: little to keep, and any thread may ask.
+class TlsFacts {
+ public:
+  // Of a session after its handshake; independent of it from then on.
+  explicit TlsFacts(const ssl_st* ssl);
+  TlsFacts(TlsFacts&&) noexcept = default;
+
+  // IANA's name: "TLS_AES_128_GCM_SHA256".
+  std::string_view cipher_suite() const { return cipher_suite_; }
+  // In DER form; empty without one.
+  std::string local_certificate() const { return encode(local_.get()); }
+  std::string peer_certificate() const { return encode(peer_.get()); }
+
+ private:
+  struct Release {
+    void operator()(x509_st* certificate) const;
+  };
+  static std::string encode(x509_st* certificate);
+
+  std::string_view cipher_suite_;
+  std::unique_ptr<x509_st, Release> local_;
+  std::unique_ptr<x509_st, Release> peer_;
+};
 
 class TlsSession {
  public:
@@ -40,6 +65,8 @@ class TlsSession {
   Protocol protocol() const;
   // Of a peer that presented a certificate, where this side verifies.
   std::optional<PeerIdentity> peer_identity() const;
+  // After the handshake.
+  TlsFacts facts() const { return TlsFacts(ssl_); }
 
   // For the context of a server (SSL_CTX_set_alpn_select_cb).
   static int choose_protocol(ssl_st* ssl, const unsigned char** out, unsigned char* out_size, const unsigned char* in,

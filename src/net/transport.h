@@ -57,8 +57,10 @@ class Transport {
   }
 
   std::string peer() const { return socket_.peer(); }
+  const Socket& socket() const { return socket_; }
   // Null in cleartext.
   TlsSession* tls() { return tls_.get(); }
+  const TlsSession* tls() const { return tls_.get(); }
   std::optional<PeerIdentity> peer_identity() const { return tls_ ? tls_->peer_identity() : std::nullopt; }
 
  private:

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "rpc/channelz_counters.h"
+
 namespace minigrpc::rpc {
 
 struct CallTally {
@@ -15,6 +17,7 @@ struct CallTally {
   std::uint64_t failed = 0;  // by any status but those that this side chose
   bool wants_load = false;   // reading reports costs: only for policies that use them
   std::optional<LoadReport> load{};
+  channelz::CallCounters calls{};  // every one, those that this side gave up included
 
   void add(StatusCode code) { ++(code == StatusCode::kOk ? succeeded : failed); }
 };

@@ -17,7 +17,9 @@ ChannelImpl::ChannelImpl(Runtime& runtime, std::string_view target, ChannelOptio
       loop_(runtime.impl().here_or_next()),
       target_text_(target),
       options_(std::move(options)),
-      target_(parse_target(target)) {
+      target_(parse_target(target)),
+      entity_(channelz::Kind::kChannel, target_text_, {&calls_}, net::Loop::now()) {
+  runtime.impl().channelz().join(entity_, nullptr);
   if (!options_.authority.empty()) {
     authority_ = options_.authority;
   } else if (target_ && (target_->scheme.starts_with("unix") || target_->scheme == "in-process")) {
@@ -41,6 +43,7 @@ void ChannelImpl::start_resolving() {
   resolving_ = true;
   const auto fail = [this](Status why) {
     resolver_failure_ = Status(StatusCode::kUnavailable, "target '" + target_text_ + "': " + why.message());
+    note("resolving failed", why);
     update_state();
   };
   if (!target_) return fail(target_.error());
@@ -110,10 +113,12 @@ void ChannelImpl::on_resolved(Result<Resolution> found) {
     auto config = found->service_config.empty() ? default_config_ : parse_config(found->service_config);
     failure = config ? use_config(*config) : config.error();
     if (failure.ok()) config_text_ = found->service_config;
+    failure.ok() ? note("service config changed") : note("service config refused", failure);
     // Where one held already, it goes on to hold; the endpoints are good all the same.
     if (!failure.ok() && have_endpoints_) failure = Status();
   }
   if (!failure.ok()) {
+    note("resolving failed", failure);
     // The last good list stands.
     if (!have_endpoints_)
       resolver_failure_ = Status(StatusCode::kUnavailable, "target '" + target_text_ + "': " + failure.message());
@@ -139,6 +144,8 @@ void ChannelImpl::use_endpoints(std::vector<Endpoint> endpoints) {
       subchannel = std::make_shared<SubchannelImpl>(
           runtime_.impl(), loop_, options_, server_name_, std::move(endpoint),
           [this](SubchannelImpl& changed) { on_subchannel_changed(changed); });
+      runtime_.impl().channelz().join(subchannel->entity(), &entity_);
+      note("subchannel created", *subchannel);
     }
     configure(*subchannel);
     next.emplace(address, subchannel);
@@ -148,8 +155,13 @@ void ChannelImpl::use_endpoints(std::vector<Endpoint> endpoints) {
   balancer_->update(ordered);
   if (std::exchange(connect_wanted_, false)) balancer_->exit_idle();
   for (auto& [address, subchannel] : next)
-    if (!subchannels_.contains(address)) subchannel->drop();
+    if (!subchannels_.contains(address)) drop(*subchannel);
   update_state();
+}
+
+void ChannelImpl::drop(SubchannelImpl& subchannel) {
+  note("subchannel deleted", subchannel);
+  subchannel.drop();
 }
 
 // ---- what is asked of endpoints ----
@@ -230,12 +242,41 @@ void ChannelImpl::update_state() {
     state = ChannelState::kTransientFailure;
   else if (have_endpoints_)
     state = balancer_->state();
-  state_.store(state, std::memory_order_release);
+  set_state(state);
   if (state == ChannelState::kReady)
     ready_.set();
   else
     ready_.reset();
   try_pending();
+}
+
+void ChannelImpl::set_state(ChannelState state) {
+  if (state_.exchange(state, std::memory_order_acq_rel) != state)
+    entity_.set_state(state, current_failure(), net::Loop::now());
+}
+
+Status ChannelImpl::current_failure() const {
+  Status why = resolver_failure_;
+  for (const auto& [address, subchannel] : subchannels_)
+    if (why.ok()) why = subchannel->failure();
+  return why;
+}
+
+void ChannelImpl::note(std::string text) {
+  entity_.trace().add({.at = net::Loop::now(), .text = std::move(text)});
+}
+
+void ChannelImpl::note(std::string text, const Status& failure) {
+  entity_.trace().add({.severity = channelz::Severity::kWarning,
+                       .at = net::Loop::now(),
+                       .text = std::move(text) + ": " + failure.message()});
+}
+
+void ChannelImpl::note(std::string text, SubchannelImpl& subchannel) {
+  entity_.trace().add({.at = net::Loop::now(),
+                       .text = std::move(text),
+                       .subchannel_id = subchannel.entity().id(),
+                       .subchannel_name = subchannel.entity().name()});
 }
 
 void ChannelImpl::connect() {
@@ -262,8 +303,8 @@ void ChannelImpl::on_idle_timer() {
   loop_.disarm(balancer_timer_);
   loop_.disarm(outlier_timer_);
   outliers_.reset();
-  for (auto& [address, subchannel] : std::exchange(subchannels_, {})) subchannel->drop();
-  state_.store(ChannelState::kIdle, std::memory_order_release);
+  for (auto& [address, subchannel] : std::exchange(subchannels_, {})) drop(*subchannel);
+  set_state(ChannelState::kIdle);
   ready_.reset();
 }
 
@@ -342,9 +383,7 @@ void ChannelImpl::add_absent(ClientCallCore& call) { absent_.push_back(&call); }
 
 std::string ChannelImpl::why_waiting() const {
   std::string text = "the deadline passed while waiting for a connection to '" + target_text_ + "'";
-  Status why = resolver_failure_;
-  for (const auto& [address, subchannel] : subchannels_)
-    if (why.ok()) why = subchannel->failure();
+  const Status why = current_failure();
   if (!why.ok()) text += ": " + why.message();
   return text;
 }
@@ -352,7 +391,7 @@ std::string ChannelImpl::why_waiting() const {
 void ChannelImpl::shutdown() {
   loop_.post([self = shared_from_this()] {
     if (self->is_shut_down()) return;
-    self->state_.store(ChannelState::kShutdown, std::memory_order_release);
+    self->set_state(ChannelState::kShutdown);
     self->ready_.reset();
     self->loop_.disarm(self->idle_timer_);
     self->loop_.disarm(self->balancer_timer_);

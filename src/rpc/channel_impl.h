@@ -48,6 +48,7 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl>, priv
   // `call` is neither here nor on a connection for a while: it has to hear of the channel's end, until forget().
   void add_absent(ClientCallCore& call);
   std::optional<RetryThrottle>& throttle() { return throttle_; }
+  channelz::CallCounters& calls() { return calls_; }
   // What a call that waited in vain is told.
   std::string why_waiting() const;
   bool is_shut_down() const { return state() == ChannelState::kShutdown; }
@@ -58,6 +59,7 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl>, priv
   Result<std::shared_ptr<const ServiceConfig>> parse_config(const std::string& json) const;
   Status use_config(std::shared_ptr<const ServiceConfig> config);
   void use_endpoints(std::vector<Endpoint> endpoints);
+  void drop(SubchannelImpl& subchannel);
   void on_subchannel_changed(SubchannelImpl& subchannel);
   // ---- BalancerHost ----
   TimePoint now() const override { return net::Loop::now(); }
@@ -72,6 +74,13 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl>, priv
   std::map<std::string, CallTally> tallies() const;  // by address
   void on_outlier_timer();
   void update_state();
+  void set_state(ChannelState state);
+  // What a call that found no connection would be told.
+  Status current_failure() const;
+  // For channelz's trace.
+  void note(std::string text);
+  void note(std::string text, const Status& failure);
+  void note(std::string text, SubchannelImpl& subchannel);
   void try_pending();
   void on_idle_timer();
   // True: the call found its place or its end.
@@ -110,6 +119,8 @@ class ChannelImpl final : public std::enable_shared_from_this<ChannelImpl>, priv
   net::TimerOf<ChannelImpl, &ChannelImpl::on_idle_timer> idle_timer_{*this};
   std::atomic<ChannelState> state_{ChannelState::kIdle};
   AsyncEvent ready_;
+  channelz::CallCounters calls_;
+  channelz::Group entity_;  // last: it shows the others
 };
 
 }  // namespace minigrpc::rpc

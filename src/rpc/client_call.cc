@@ -125,9 +125,11 @@ void ClientCallCore::cancel(StatusCode reason) {
 
 void ClientCallCore::begin(const TaskContext& context) {
   begun_ = true;
+  begun_at_ = net::Loop::now();
+  channel_->calls().started.add();
+  channel_->calls().last_started.set(begun_at_);
   if (!status_.ok()) return end(std::move(status_));
   deadline_ = context.deadline();
-  begun_at_ = net::Loop::now();
   if (options_.timeout) {
     const auto timeout = std::chrono::duration_cast<TimePoint::duration>(*options_.timeout);
     if (timeout < TimePoint::max() - begun_at_) deadline_ = std::min(deadline_, begun_at_ + timeout);
@@ -283,9 +285,7 @@ h2::Stream* ClientCallCore::open_stream(ClientConnection& connection, Attempt& u
   const Status legal = fields.add_metadata(options_.metadata);
   detail::require(legal.ok(), "metadata was checked at the call's begin");
 
-  // Never END_STREAM on the headers: a request ends with a DATA frame, if an empty one (grpc: doc/PROTOCOL-HTTP2.md,
-  // Requests). grpc-go waits for it.
-  h2::Stream* stream = connection.h2().submit_request(fields.views(), false, static_cast<StreamUser*>(&user));
+  h2::Stream* stream = connection.open_stream(fields.views(), user);
   if (stream == nullptr || options_.details == nullptr) return stream;
   options_.details->peer = connection.address();
   ++options_.details->attempts;
@@ -299,8 +299,10 @@ void ClientCallCore::attach(ClientConnection& connection) {
   connection_ = &connection;
   stream_ = stream;
   const bool replay = replayable_ && replay_size_ <= replay_size_max();
-  for (Buffer& message : replay_)
+  for (Buffer& message : replay_) {
     connection.h2().send(*stream, replay ? Buffer::copy_of(message.bytes()) : std::move(message));
+    connection.counters().message_sent();
+  }
   if (!replay) {
     replay_.clear();
     replayable_ = false;
@@ -314,7 +316,10 @@ void ClientCallCore::attach(ClientConnection& connection) {
 }
 
 void ClientCallCore::send_copies(ClientConnection& connection, h2::Stream& stream) {
-  for (const Buffer& message : replay_) connection.h2().send(stream, Buffer::copy_of(message.bytes()));
+  for (const Buffer& message : replay_) {
+    connection.h2().send(stream, Buffer::copy_of(message.bytes()));
+    connection.counters().message_sent();
+  }
   connection.h2().end(stream);
   connection.touch();
 }
@@ -368,6 +373,7 @@ void ClientCallCore::submit(Buffer message) {
     }
   }
   connection_->h2().send(*stream_, std::move(message));
+  connection_->counters().message_sent();
   connection_->touch();
 }
 
@@ -441,6 +447,7 @@ void ClientCallCore::read_headers(std::span<const HeaderView> fields) {
 
 void tally(CallTally& tally, StatusCode code, std::span<const HeaderView> trailers) {
   tally.add(code);
+  if (code == StatusCode::kOk) tally.calls.succeeded.add();
   if (!tally.wants_load) return;
   for (const HeaderView& field : trailers) {
     if (field.name != kLoadReportHeader) continue;
@@ -467,7 +474,9 @@ void ClientCallCore::read_trailers(std::span<const HeaderView> fields) {
 void ClientCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) {
   const Keep keep(*this);
   if (!headers_arrived_) return end(Status(StatusCode::kInternal, "the server sent data before its headers"));
+  channelz::SocketCounters& counters = connection_->counters();
   Status fed = inbox_.feed(bytes, [this](wire::MessageView message) { return deliver(message); });
+  counters.messages_received(inbox_.take_arrived());
   if (!fed.ok()) return end(std::move(fed));
   if (stopped_) return;
   if (single_response() && inbox_.count() + (message_delivered_ ? 1 : 0) > 1)
@@ -659,6 +668,7 @@ void ClientCallCore::conclude(Status status) {
 
 void ClientCallCore::stop(const Status& status) {
   stopped_ = true;
+  if (begun_at_ != TimePoint()) status.ok() ? channel_->calls().end_with_ok() : channel_->calls().ended.add();
   if (armed()) loop_.disarm(*this);
   detach_stream();
   if (retrying_) loop_.disarm(retrying_->timer);

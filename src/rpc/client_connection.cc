@@ -27,6 +27,7 @@ ClientConnection::ClientConnection(net::Loop& loop, net::Transport transport, st
                               .connection_window_size = limits::kConnectionWindowSize,
                               .header_list_size_max = limits::kHeaderListSizeMax}),
       address_(std::move(address)),
+      entity_(channelz::Socket::Side::kClient, transport_, address_),
       tally_(std::move(tally)),
       keepalive_(keepalive.time, keepalive.timeout, net::Loop::now()),
       keepalive_without_calls_(keepalive.without_calls) {}
@@ -43,6 +44,17 @@ void ClientConnection::start(Owner& owner, TimePoint settings_deadline) {
 
 void ClientConnection::on_timer() noexcept {
   close(Status(StatusCode::kUnavailable, address_ + " did not answer as an HTTP/2 server in time"));
+}
+
+h2::Stream* ClientConnection::open_stream(std::span<const HeaderView> headers, StreamUser& user) {
+  // Never END_STREAM on the headers: a request ends with a DATA frame, if an empty one (grpc: doc/PROTOCOL-HTTP2.md,
+  // Requests). grpc-go waits for it.
+  h2::Stream* stream = h2_.submit_request(headers, false, &user);
+  if (stream == nullptr) return nullptr;
+  counters().stream_started();
+  tally_->calls.started.add();
+  called_ = true;
+  return stream;
 }
 
 void ClientConnection::wait_readable() {
@@ -107,6 +119,10 @@ void ClientConnection::process(const h2::Event& event) {
       if (call != nullptr) call->on_writable();
       break;
     case h2::EventKind::kClosed:
+      if (!closed_) {
+        event.stream->peer_ended() ? counters().stream_succeeded() : counters().stream_failed();
+        tally_->calls.ended.add();
+      }
       if (call != nullptr) {
         const bool refused = event.error_code == static_cast<std::uint32_t>(h2::ErrorCode::kRefusedStream);
         const Reach reach = !event.stream->request_sent() ? Reach::kUnsent
@@ -164,6 +180,7 @@ void ClientConnection::keep_alive() {
     return close(Status(StatusCode::kUnavailable, address_ + ": no answer to a keepalive PING"));
   if (step == Keepalive::Step::kPing) {
     h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kKeepalive));
+    counters().keepalive_sent();
     touch();
   }
   arm_keepalive(now);
@@ -201,7 +218,16 @@ void ClientConnection::flush() {
   }
   in_turn_ = false;
   h2_.end_turn(spare_turn());
+  account();
   close_if_idle();
+}
+
+void ClientConnection::account() {
+  counters().set_windows(h2_.local_window(), h2_.peer_window());
+  if (!counters().has_news()) return;
+  const TimePoint now = net::Loop::coarse_now();
+  counters().stamp(now);
+  if (std::exchange(called_, false)) tally_->calls.last_started.set(now);
 }
 
 void ClientConnection::lost(const net::Transport::IoResult& result) {
@@ -240,6 +266,8 @@ void ClientConnection::close(const Status& why) {
   if (closed_) return;
   const auto keep = shared_from_this();
   closed_ = true;
+  tally_->calls.ended.add(counters().streams_open());
+  entity_.leave();
   transport_.close();
   loop_.disarm(*this);
   loop_.disarm(keepalive_timer_);

@@ -11,9 +11,12 @@
 #include "h2/connection.h"
 #include "net/transport.h"
 #include "rpc/call_tally.h"
+#include "rpc/channelz_registry.h"
 #include "rpc/keepalive.h"
 
 namespace minigrpc::rpc {
+
+class StreamUser;
 
 class ClientConnection final : public std::enable_shared_from_this<ClientConnection>,
                                private net::Flushable,
@@ -47,6 +50,10 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   void close(const Status& why);
 
   h2::Connection& h2() { return h2_; }
+  channelz::Socket& entity() { return entity_; }
+  channelz::SocketCounters& counters() { return entity_.counters; }
+  // Opens a stream of gRPC's for `user`: h2::Connection::submit_request(), counted.
+  h2::Stream* open_stream(std::span<const HeaderView> headers, StreamUser& user);
   const std::string& address() const { return address_; }
   CallTally& tally() { return *tally_; }
   bool usable() const { return !closed_ && !draining_ && h2_.accepts_requests(); }
@@ -57,6 +64,8 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
  private:
   void flush() override;
   void on_timer() noexcept override;
+  // Tells channelz of this turn.
+  void account();
   void wait_readable();
   void on_readable();
   void wait_writable();
@@ -76,6 +85,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   net::Transport transport_;
   h2::Connection h2_;
   const std::string address_;
+  channelz::Socket entity_;
   const std::shared_ptr<CallTally> tally_;
   std::string going_away_;  // what the server's GOAWAY said
   Owner* owner_ = nullptr;
@@ -84,6 +94,7 @@ class ClientConnection final : public std::enable_shared_from_this<ClientConnect
   bool ready_ = false;
   bool draining_ = false;
   bool closed_ = false;
+  bool called_ = false;  // a stream was opened in this turn
 
   net::TimerOf<ClientConnection, &ClientConnection::keep_alive> keepalive_timer_{*this};
   Keepalive keepalive_;

@@ -59,6 +59,8 @@ class Inbox {
 
   // Received bytes whose window is to be given back now; each is reported once.
   std::size_t release_window();
+  // Complete messages that feed() has found; each is reported once.
+  std::uint32_t take_arrived() { return std::exchange(arrived_, 0u); }
 
  private:
   void keep(wire::Message message) {
@@ -74,6 +76,7 @@ class Inbox {
   std::size_t window_held_ = 0;
   bool closed_ = false;
   Compression encoding_ = Compression::kIdentity;
+  std::uint32_t arrived_ = 0;
 };
 
 template <class Sink>
@@ -82,6 +85,7 @@ Status Inbox::feed(std::span<const std::byte> bytes, Sink sink) {
   while (!closed_) {
     if (count() == 0) {
       if (const auto whole = reader_.take_whole(bytes)) {
+        ++arrived_;
         if (!sink(*whole)) keep({.bytes = Buffer::copy_of(whole->bytes), .compressed = whole->compressed});
         continue;
       }
@@ -89,6 +93,7 @@ Status Inbox::feed(std::span<const std::byte> bytes, Sink sink) {
     Result<std::optional<wire::Message>> next = reader_.next(bytes);
     if (!next) return std::move(next).error();
     if (!*next) return Status();
+    ++arrived_;
     wire::Message& message = **next;
     if (count() == 0 && sink({.bytes = message.bytes.bytes(), .compressed = message.compressed})) continue;
     keep(std::move(message));

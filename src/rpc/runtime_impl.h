@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "net/loop.h"
+#include "rpc/channelz_registry.h"
 
 namespace minigrpc::rpc {
 
@@ -65,7 +66,10 @@ class RuntimeImpl {
   // Null for a policy that nobody added.
   BalancerFactory find_balancer(std::string_view policy);
 
+  channelz::Registry& channelz() { return channelz_; }
+
  private:
+  channelz::Registry channelz_;  // first: what the loops hold to the end is in it
   std::vector<std::unique_ptr<net::Loop>> loops_;
   std::atomic<unsigned> next_{0};
   WorkerPool workers_;

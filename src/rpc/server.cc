@@ -11,7 +11,13 @@ namespace minigrpc {
 namespace rpc {
 
 ServerImpl::ServerImpl(Runtime& runtime, const ServerOptions& options) : runtime_(runtime), options_(options) {
-  for (auto& loop : runtime.impl().loops()) shares_.push_back(std::make_unique<LoopShare>(*loop));
+  std::vector<const channelz::CallCounters*> calls;
+  for (auto& loop : runtime.impl().loops()) {
+    shares_.push_back(std::make_unique<LoopShare>(*loop));
+    calls.push_back(&shares_.back()->calls);
+  }
+  entity_ = std::make_unique<channelz::Group>(channelz::Kind::kServer, "", std::move(calls), net::Loop::now());
+  channelz().join(*entity_, nullptr);
 }
 
 ServerImpl::~ServerImpl() = default;
@@ -59,7 +65,10 @@ Result<std::uint16_t> ServerImpl::listen(std::string_view text, const ServerCred
     std::lock_guard lock(mutex_);
     if (draining_) return Status(StatusCode::kFailedPrecondition, "the server is shutting down");
     listeners_.push_back(listener);
+    listening_.push_back(std::make_unique<channelz::ListeningSocket>(listener->address()));
+    channelz().join(*listening_.back(), entity_.get());
   }
+  entity_->trace().add({.at = net::Loop::now(), .text = "listening on " + net::to_string(listener->address())});
   std::vector<net::Loop*> targets;
   for (auto& share : shares_) targets.push_back(&share->loop);
   loop.post([self = shared_from_this(), listener, targets, tls] {
@@ -101,7 +110,9 @@ void ServerImpl::drain() {
     draining_ = true;
     busy_loops_ = shares_.size();
     listeners.swap(listeners_);
+    listening_.clear();
   }
+  entity_->trace().add({.at = net::Loop::now(), .text = "shutting down"});
   for (auto& share : shares_) {
     share->loop.post([self = shared_from_this(), share = share.get(), listeners] {
       if (share == self->shares_.front().get())

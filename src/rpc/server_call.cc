@@ -134,6 +134,7 @@ void ServerCallCore::begin(bool end_stream) {
 void ServerCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) {
   if (finished_ && running_ == 0) return;
   if (single_request()) return on_single_data(bytes, end_stream);
+  channelz::SocketCounters& counters = connection_->counters();
   // A waiting reader has its message without a copy where it lies whole in this frame.
   Status fed = inbox_.feed(bytes, [this](wire::MessageView message) {
     if (receiving_ == nullptr) return false;
@@ -141,6 +142,7 @@ void ServerCallCore::on_data(std::span<const std::byte> bytes, bool end_stream) 
     if (deliver(operation, message)) operation.waiter.resume();
     return true;
   });
+  counters.messages_received(inbox_.take_arrived());
   if (!fed.ok()) return fail(std::move(fed));
   give_back_window();
   if (!end_stream || receive_closed_) return;
@@ -259,6 +261,7 @@ bool ServerCallCore::start_send(detail::ServerSendOperation& operation) {
   connection_->touch();
   operation.accepted = true;
   ++messages_sent_;
+  connection_->counters().message_sent();
   if (stream_->queued_size() <= limits::kStreamQueuedSizeMax) return false;
   connection_->h2().notify_writable(*stream_);
   sending_ = &operation;
@@ -295,6 +298,7 @@ void ServerCallCore::end_call(Status status, std::optional<Buffer> response) {
     if (std::exchange(finished_, true)) return;
   }
   if (!trailers_only && status.ok() && trailers_.empty()) {
+    count_end(StatusCode::kOk);
     if (response) send_response(*std::move(response));
     return h2.end_with_trailers(*stream_, kOkTrailers, h2::Lifetime::kStatic);
   }
@@ -313,15 +317,22 @@ void ServerCallCore::end_call(Status status, std::optional<Buffer> response) {
     }
     trailers.add({"grpc-status", "13"});
     trailers.add({"grpc-message", "the handler's trailing metadata is not legal"});
+    status = Status(StatusCode::kInternal, "the handler's trailing metadata is not legal");
   }
+  count_end(status.code());
   if (trailers_only) return h2.submit_response(*stream_, trailers.views(), true);
   if (response) send_response(*std::move(response));
   h2.end_with_trailers(*stream_, trailers.views());
 }
 
+void ServerCallCore::count_end(StatusCode code) {
+  code == StatusCode::kOk ? share_.calls.end_with_ok() : share_.calls.ended.add();
+}
+
 void ServerCallCore::send_response(Buffer response) {
   wire::encode_message(response, response_encoding_);
   ++messages_sent_;
+  connection_->counters().message_sent();
   connection_->h2().send(*stream_, std::move(response));
 }
 
@@ -348,7 +359,10 @@ detail::Detached drive_interceptors(ServerCallCore& call) {
 
 void ServerCallCore::start_handler(std::span<const std::byte> request) {
   handler_started_ = true;
-  if (single_request()) ++messages_received_;
+  if (single_request()) {
+    ++messages_received_;
+    connection_->counters().message_received();
+  }
   if (server_.options().interceptors.empty()) return bound_.method->start(*bound_.service, *this, request);
   interception_ = std::make_unique<Interception>();
   interception_->request = Buffer::copy_of(request);
@@ -419,6 +433,7 @@ void ServerCallCore::on_closed() {
   stream_ = nullptr;
   if (armed()) share_.loop.disarm(*this);
   const bool abandoned = !finished_ || running_ > 0;
+  if (!finished_) count_end(StatusCode::kCancelled);
   if (!finished_ && interception_)
     interception_->ended = Status(StatusCode::kCancelled, "the client cancelled the call, or its connection was lost");
   finished_ = true;

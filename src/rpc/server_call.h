@@ -80,6 +80,7 @@ class ServerCallCore final : public detail::ServerCall, public ServerContext, pr
   std::optional<std::span<const std::byte>> open(wire::MessageView message, Buffer& storage);
   void send_headers();
   void send_response(Buffer response);
+  void count_end(StatusCode code);
   void give_back_window();
   // Tells the handler's task and what it waits for.
   void cancel_handler(StatusCode reason);

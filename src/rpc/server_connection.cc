@@ -101,6 +101,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerImpl> server, ServerImp
       transport_(std::move(transport)),
       h2_(h2::Role::kServer, settings_of(server_->options())),
       peer_(peer_at(transport_)),
+      entity_(channelz::Socket::Side::kServer, transport_, peer_->address),
       keepalive_(server_->options().keepalive.time, server_->options().keepalive.timeout, net::Loop::now()),
       strikes_(server_->options().keepalive),
       stalled_at_(later(net::Loop::now(), server_->options().stalled_send_max)),
@@ -111,6 +112,7 @@ ServerConnection::~ServerConnection() = default;
 
 void ServerConnection::start(std::string_view received) {
   server_->joined(share_, *this);
+  server_->channelz().join(entity_, &server_->entity());
   const TimePoint now = net::Loop::now();
   share_.loop.arm(*this, later(now, server_->options().handshake_timeout));
   arm_housekeeping(now);
@@ -195,6 +197,7 @@ void ServerConnection::process(const h2::Event& event) {
       break;
     case h2::EventKind::kClosed:
       if (event.error_code != 0) ++resets_;
+      event.error_code == 0 ? counters().stream_succeeded() : counters().stream_failed();
       if (call != nullptr) {
         event.stream->user = nullptr;
         call->on_closed();
@@ -217,6 +220,7 @@ void ServerConnection::process(const h2::Event& event) {
 
 void ServerConnection::begin_call(const h2::Event& event) {
   used_ = true;
+  counters().stream_started();
   h2::Stream& stream = *event.stream;
   const std::span<const HeaderView> fields = h2_.headers(event);
   const RequestHeaders request = read_request(fields);
@@ -240,6 +244,8 @@ void ServerConnection::begin_call(const h2::Event& event) {
     server_->count(&ServerCounters::calls_refused);
     return h2_.reset(stream, h2::ErrorCode::kRefusedStream);
   }
+  called_ = true;
+  share_.calls.started.add();
   auto* call = new ServerCallCore(*this, stream, *bound, caller_);  // deletes itself
   stream.user = call;
   call->set_encoding(*encoding);
@@ -283,6 +289,7 @@ void ServerConnection::flush() {
   const Flushed flushed = write_output();
   in_turn_ = false;
   h2_.end_turn(spare_turn());
+  account();
   switch (flushed) {
     case Flushed::kAll:
       if (failed_ || !h2_.alive()) linger();
@@ -292,6 +299,14 @@ void ServerConnection::flush() {
     case Flushed::kClosed:
       return close();
   }
+}
+
+void ServerConnection::account() {
+  counters().set_windows(h2_.local_window(), h2_.peer_window());
+  if (!counters().has_news()) return;
+  const TimePoint now = net::Loop::coarse_now();
+  counters().stamp(now);
+  if (std::exchange(called_, false)) share_.calls.last_started.set(now);
 }
 
 ServerConnection::Flushed ServerConnection::write_output() {
@@ -330,7 +345,10 @@ void ServerConnection::housekeep() {
   const TimePoint now = net::Loop::now();
   const Keepalive::Step step = keepalive_.step(now, true);
   if (step == Keepalive::Step::kDead || now >= ends_at_ || stalled(now)) return close();
-  if (step == Keepalive::Step::kPing) h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kKeepalive));
+  if (step == Keepalive::Step::kPing) {
+    h2_.submit_ping(static_cast<std::uint64_t>(PingPurpose::kKeepalive));
+    counters().keepalive_sent();
+  }
   if (now >= drained_at_) finish_drain();
   if (now >= ages_at_) {
     ages_at_ = TimePoint::max();
@@ -443,6 +461,7 @@ void ServerConnection::close() {
   if (closed_) return;
   const auto keep = shared_from_this();
   closed_ = true;
+  entity_.leave();
   transport_.close();
   share_.loop.disarm(*this);
   share_.loop.disarm(housekeeping_);

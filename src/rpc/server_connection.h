@@ -36,6 +36,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
 
   // ---- for its calls ----
   h2::Connection& h2() { return h2_; }
+  channelz::SocketCounters& counters() { return entity_.counters; }
   net::Loop& loop() { return share_.loop; }
   ServerImpl& server() { return *server_; }
   ServerImpl::LoopShare& share() { return share_; }
@@ -48,6 +49,8 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   enum class Flushed : std::uint8_t { kAll, kBlocked, kClosed };
   void flush() override;
   Flushed write_output();
+  // Tells channelz of this turn.
+  void account();
   void on_timer() noexcept override;
   void wait_readable();
   void on_readable();
@@ -80,6 +83,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   net::Transport transport_;
   h2::Connection h2_;
   std::shared_ptr<Peer> peer_;
+  channelz::Socket entity_;
   CallerRef caller_;  // of the latest call
   bool in_turn_ = false;
   bool waiting_writable_ = false;
@@ -92,6 +96,7 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   bool progress_ = false;    // headers or data went out since stalling was looked at
   bool stalling_ = false;    // … and before that something waited in vain
   bool used_ = false;        // a call has begun since idleness was looked at
+  bool called_ = false;      // … in this turn
 
   net::TimerOf<ServerConnection, &ServerConnection::housekeep> housekeeping_{*this};
   Keepalive keepalive_;

@@ -58,10 +58,12 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   const std::set<std::string_view>& services() const { return services_; }
 
   // One for each living connection and each living call, on its loop.
-  class LoopShare {
+  // On cache lines of its own: each loop writes in its share with every call.
+  class alignas(64) LoopShare {
    public:
     explicit LoopShare(net::Loop& at) : loop(at) {}
     net::Loop& loop;
+    channelz::CallCounters calls;
     std::unordered_set<AcceptedConnection*> connections;
     std::size_t living = 0;
     bool draining = false;
@@ -87,6 +89,10 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void count(std::uint64_t ServerCounters::*what);
   ServerCounters counters() const;
 
+  // What channelz tells of it, but for its connections.
+  channelz::Group& entity() { return *entity_; }
+  channelz::Registry& channelz() { return runtime_.impl().channelz(); }
+
   // Who serves connections that do not speak HTTP/2; they are refused where nobody does. Set before listen().
   void set_other_protocol(std::unique_ptr<OtherProtocol> other);
   OtherProtocol* other_protocol() const { return other_protocol_.get(); }
@@ -106,8 +112,11 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::unique_ptr<OtherProtocol> other_protocol_;
   std::vector<std::unique_ptr<LoopShare>> shares_;
 
-  std::mutex mutex_;  // listeners_, draining_, busy_loops_
+  std::unique_ptr<channelz::Group> entity_;  // gone before the shares, whose counters it shows
+
+  std::mutex mutex_;  // the rest, but idle_
   std::vector<std::shared_ptr<net::Listener>> listeners_;
+  std::vector<std::unique_ptr<channelz::ListeningSocket>> listening_;
   bool draining_ = false;
   std::size_t busy_loops_ = 0;
   AsyncEvent idle_;

@@ -36,17 +36,21 @@ void ServerWatch::ask() {
   fields.add({"te", "trailers"});
   fields.add({"content-type", "application/grpc"});
   fields.add({"user-agent", request_.caller.user_agent});
-  stream_ = connection_.h2().submit_request(fields.views(), false, static_cast<StreamUser*>(this));
+  stream_ = connection_.open_stream(fields.views(), *this);
   if (stream_ == nullptr) return;  // the connection is about to go
   Buffer message = Buffer::copy_of(request_.message);
   wire::encode_message(message, Compression::kIdentity);
   connection_.h2().send(*stream_, std::move(message));
+  connection_.counters().message_sent();
   connection_.h2().end(*stream_);
   connection_.touch();
 }
 
 void ServerWatch::on_headers(std::span<const HeaderView> fields, bool end_stream) {
-  if (end_stream) ended(wire::status_from_trailers(fields, http_status_of(fields)));
+  if (!end_stream) return;
+  const Status status = wire::status_from_trailers(fields, http_status_of(fields));
+  if (status.ok()) connection_.tally().calls.succeeded.add();
+  ended(status);
 }
 
 void ServerWatch::on_data(std::span<const std::byte> bytes, bool end_stream) {
@@ -55,6 +59,7 @@ void ServerWatch::on_data(std::span<const std::byte> bytes, bool end_stream) {
     newest.emplace(reinterpret_cast<const char*>(message.bytes.data()), message.bytes.size());
     return true;
   });
+  connection_.counters().messages_received(inbox_.take_arrived());
   if (!fed.ok()) return ended(fed);
   connection_.h2().consume(*stream_, inbox_.release_window());
   connection_.touch();

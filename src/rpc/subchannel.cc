@@ -16,7 +16,8 @@ SubchannelImpl::SubchannelImpl(RuntimeImpl& runtime, net::Loop& loop, const Chan
       endpoint_(std::move(endpoint)),
       changed_(std::move(changed)),
       backoff_(options.backoff),
-      keepalive_(options.keepalive) {}
+      keepalive_(options.keepalive),
+      entity_(channelz::Kind::kSubchannel, endpoint_.address, {&tally_->calls}, net::Loop::now()) {}
 
 SubchannelImpl::~SubchannelImpl() { loop_.disarm(*this); }
 
@@ -29,6 +30,11 @@ ChannelState SubchannelImpl::state() const {
 
 void SubchannelImpl::set_state(ChannelState state) {
   state_ = state;
+  tell();
+}
+
+void SubchannelImpl::tell() {
+  entity_.set_state(state(), failure_, net::Loop::now());
   if (changed_) changed_(*this);
 }
 
@@ -50,7 +56,7 @@ void SubchannelImpl::check_health(std::optional<HealthWatch::Request> request) {
   health_watch_.reset();
   health_ = ServerHealth::kUnknown;
   if (state_ == ChannelState::kReady) start_health_watch();
-  if (state() != before && changed_) changed_(*this);
+  if (state() != before) tell();
 }
 
 void SubchannelImpl::start_health_watch() {
@@ -66,7 +72,7 @@ void SubchannelImpl::on_health(ServerHealth health, const Status& why) {
   const ChannelState before = state();
   health_ = health;
   if (!why.ok()) failure_ = why;
-  if (state() != before && changed_) changed_(*this);
+  if (state() != before) tell();
 }
 
 void SubchannelImpl::watch_load(std::optional<ServerWatch::Request> request) {
@@ -101,7 +107,7 @@ void SubchannelImpl::set_ejected(bool ejected) {
   ejected_ = ejected;
   if (ejected)
     failure_ = Status(StatusCode::kUnavailable, endpoint_.address + " is ejected: its calls fail more than others");
-  if (state() != before && changed_) changed_(*this);
+  if (state() != before) tell();
 }
 
 void SubchannelImpl::retire() {
@@ -186,6 +192,7 @@ void SubchannelImpl::connected(Result<net::Socket> socket) {
 
 void SubchannelImpl::use(net::Transport transport) {
   connection_ = std::make_shared<ClientConnection>(loop_, std::move(transport), endpoint_.address, keepalive_, tally_);
+  runtime_.channelz().join(connection_->entity(), &entity_);
   connection_->start(*this, attempt_deadline_);
 }
 
@@ -222,6 +229,7 @@ void SubchannelImpl::give_up_attempt() {
     connection->close(Status(StatusCode::kUnavailable, "another endpoint answered first"));
   }
   state_ = ChannelState::kIdle;
+  entity_.set_state(state_, {}, net::Loop::now());
 }
 
 void SubchannelImpl::failed(Status why) {
@@ -239,6 +247,7 @@ void SubchannelImpl::drop() {
   end_watches();
   if (auto connection = std::exchange(connection_, nullptr)) connection->drain();
   state_ = ChannelState::kShutdown;
+  entity_.set_state(state_, {}, net::Loop::now());
 }
 
 void SubchannelImpl::shutdown(const Status& why) {
@@ -246,6 +255,7 @@ void SubchannelImpl::shutdown(const Status& why) {
   loop_.disarm(*this);
   if (auto cancel = std::exchange(cancel_connect_, nullptr)) cancel();
   state_ = ChannelState::kShutdown;
+  entity_.set_state(state_, {}, net::Loop::now());
   end_watches();
   if (auto connection = std::exchange(connection_, nullptr)) {
     connection->disown();

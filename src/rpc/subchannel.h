@@ -59,6 +59,7 @@ class SubchannelImpl final : public Subchannel,
   // The connection of a subchannel that is kReady.
   ClientConnection& connection() { return *connection_; }
   CallTally& tally() { return *tally_; }
+  channelz::Group& entity() { return entity_; }
   // A connection that takes no further call though it is there: it drains, and the subchannel is kIdle.
   void retire();
   // none: without health checks.
@@ -84,6 +85,8 @@ class SubchannelImpl final : public Subchannel,
   void on_timer() noexcept override;
   void failed(Status why);
   void set_state(ChannelState state);
+  // Its state() has changed.
+  void tell();
   void start_health_watch();
   void on_health(ServerHealth health, const Status& why);
   void start_load_watch();
@@ -114,6 +117,7 @@ class SubchannelImpl final : public Subchannel,
   std::optional<ServerWatch::Request> load_request_;
   std::unique_ptr<ServerWatch> load_watch_;  // as health_watch_
   bool ejected_ = false;
+  channelz::Group entity_;  // last: it shows the others
 };
 
 }  // namespace minigrpc::rpc

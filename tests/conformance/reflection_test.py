@@ -39,7 +39,7 @@ class ReflectionTest(unittest.TestCase):
 
     def test_list(self):
         self.assertEqual(self.minigrpc("list", self.address).split(),
-                         ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+                         ["grpc.channelz.v1.Channelz", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
                           "grpc.testing.TestService", "xds.service.orca.v3.OpenRcaService"])
         methods = self.minigrpc("list", self.address, "grpc.testing.TestService").split()
         self.assertEqual(methods[0], "grpc.testing.TestService.EmptyCall")
@@ -77,7 +77,7 @@ class ReflectionTest(unittest.TestCase):
         text = self.minigrpc("call", self.address, "TestService/UnaryCall",
                              '{"response_status": {"code": 9, "message": "not now"}}', status=64 + 9)
         self.assertIn("not now", text)
-        self.assertIn("there are: grpc.reflection.v1.ServerReflection",
+        self.assertIn("there are: grpc.channelz.v1.Channelz, grpc.reflection.v1.ServerReflection",
                       self.minigrpc("call", self.address, "Nobody/Call", status=128))
         self.assertIn("has no method \"Nothing\"", self.minigrpc("call", self.address, "TestService/Nothing", status=128))
         self.assertIn("whom to ask", self.minigrpc("list", status=128))

@@ -1,4 +1,5 @@
 // interop_server: gRPC's interoperability test service, with the flags that every implementation's program has.
+#include <minigrpc/channelz.h>
 #include <minigrpc/load_report.h>
 #include <minigrpc/reflection.h>
 #include <minigrpc/server.h>
@@ -26,10 +27,12 @@ int main(int argc, char** argv) {
   Runtime runtime;
   LoadReporter load(runtime, {.period_min = std::chrono::seconds(1)});
   conformance::TestService service(runtime, load, "minigrpc-" + std::to_string(getpid()));
+  Channelz channelz(runtime);
   Reflection reflection;
   Server server(runtime);
   server.add(service);
   server.add(load.service());
+  server.add(channelz.service());
   reflection.add_to(server);
   const Result<std::uint16_t> port = server.listen("0.0.0.0:" + flags.text("port"), credentials);
   if (!port) {

@@ -2,7 +2,8 @@
 """Lets peers call each other: each client runs its cases against each server, minigrpc being one of the two.
 
   run.py --pair CLIENT SERVER      one pair, which must be there
-  run.py all | go | node …         both directions with each of these peers; says what it leaves out, and why
+  run.py all | go | node …         both directions with each of these peers; says what it leaves out, and why; with go
+                                   also a reader of channelz
 
 A case that fails, a server that dies, a client that says nothing about a case, and anything that takes too long are
 failures, unless known_failures.txt names them; so is a known failure that passes.
@@ -55,7 +56,7 @@ def prepare_go(build):
                    "--go_opt=paths=source_relative", "--go-grpc_opt=paths=source_relative",
                    f"--go_opt={package}", f"--go-grpc_opt={package}", name],
                   env={**os.environ, "PATH": f"{out}:{os.environ['PATH']}"})
-    run_build(["go", "build", "-o", str(out) + "/", "./server", "./client"], cwd=HERE / "go")
+    run_build(["go", "build", "-o", str(out) + "/", "./server", "./client", "./channelz"], cwd=HERE / "go")
     run_build(["go", "test", "-c", "-o", out / "etcdclient", "./etcdclient"], cwd=HERE / "go")
     return out
 
@@ -176,6 +177,19 @@ def run_pair(client, server, build):
     return passed
 
 
+def run_channelz(build):
+    """Whether grpc-go's stubs of channelz read minigrpc's."""
+    print("Go reads minigrpc's channelz", flush=True)
+    with Server([build / "bin" / "interop_server", "--port=0"]) as serving:
+        reader = [build / "tests" / "interop" / "go" / "channelz", f"127.0.0.1:{serving.port}"]
+        done = subprocess.run(reader, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=CLIENT_TIMEOUT_S, check=False)
+        troubles = ["" if done.returncode == 0 else done.stdout, serving.stop()]
+    for trouble in filter(None, troubles):
+        print(f"  FAIL       {trouble}")
+    return not any(troubles)
+
+
 def prepared_peers(names, build):
     for name in names:
         try:
@@ -203,6 +217,8 @@ def main():
     for name in prepared_peers(names, build):
         for pair in ((name, "minigrpc"), ("minigrpc", name)):
             results[pair] = run_pair(*pair, build)
+        if name == "go":
+            results[("go by channelz", "minigrpc")] = run_channelz(build)
     print()
     for (client, server), passed in results.items():
         print(f"{'passed' if passed else 'FAILED'}  {client} calls {server}")

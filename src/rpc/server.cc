@@ -138,6 +138,8 @@ void ServerImpl::abort() {
 
 void ServerImpl::report_idle(LoopShare& share) {
   if (std::exchange(share.reported_idle, true)) return;
+  // Who waits for it may let the server go at once, on another thread, while this one still leaves the lock.
+  const auto keep = shared_from_this();
   std::lock_guard lock(mutex_);
   if (--busy_loops_ == 0) idle_.set();
 }

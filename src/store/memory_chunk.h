@@ -1,5 +1,7 @@
 // Memory from the system itself, which goes back to it at once when the chunk ends: what malloc gets back it may
 // keep. Large chunks are in large pages, where the system has them.
+//
+// Thread rule: one thread at a time.
 #pragma once
 
 #include <cstddef>

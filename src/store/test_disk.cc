@@ -52,6 +52,7 @@ Disk::File* Disk::file(const std::string& path) {
 }
 
 void Disk::fail_step(std::size_t number, Fault fault) {
+  const std::lock_guard lock(mutex_);
   failing_ = true;
   failing_step_ = number;
   fault_ = fault;
@@ -64,18 +65,21 @@ void Disk::after_step() const {
 }
 
 Disk::Image Disk::after_power_failure(std::mt19937_64& random) const {
+  const std::lock_guard lock(mutex_);
   Image image;
   for (const auto& [name, file] : files_) image[name] = file.after_power_failure(random);
   return image;
 }
 
 Disk::Image Disk::after_kill() const {
+  const std::lock_guard lock(mutex_);
   Image image;
   for (const auto& [name, file] : files_) image[name] = file.after_kill();
   return image;
 }
 
 Disk::Image Disk::safe() const {
+  const std::lock_guard lock(mutex_);
   Image image;
   for (const auto& [name, file] : files_) image[name] = file.safe_;
   return image;

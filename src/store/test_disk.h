@@ -7,7 +7,8 @@
 //   disk.after_each_step([&] { … disk.after_power_failure(random) … });
 //   disk.fail_step(7, {EIO, Disk::Harm::kNothingHappens});
 //
-// Thread rule: the files may be written by several threads, one step after the other; the rest is the test's.
+// Thread rule: the files may be written by several threads, one step after the other; the rest from any thread, between
+// two steps. Made and destroyed by the test.
 #pragma once
 
 #include <cstdint>
@@ -45,11 +46,21 @@ class Disk {
   Disk& operator=(const Disk&) = delete;
 
   // Steps are the writes, syncs, holes and changes of length of the files, from now on, in order.
-  std::size_t steps() const { return steps_; }
-  void after_each_step(std::function<void()> call) { after_each_step_ = std::move(call); }
+  std::size_t steps() const {
+    const std::lock_guard lock(mutex_);
+    return steps_;
+  }
+  // Called by whoever takes the step, with all other steps waiting.
+  void after_each_step(std::function<void()> call) {
+    const std::lock_guard lock(mutex_);
+    after_each_step_ = std::move(call);
+  }
   // The step of that number, counted as steps() does, fails.
   void fail_step(std::size_t number, Fault fault);
-  void fail_nothing() { failing_ = false; }
+  void fail_nothing() {
+    const std::lock_guard lock(mutex_);
+    failing_ = false;
+  }
 
   // The files as they may be found after the power went away now: what was synced, and any sectors of what
   // was not.
@@ -59,7 +70,10 @@ class Disk {
   // What was synced, and nothing else.
   Image safe() const;
   // What was synced besides: whole paths, directories among them.
-  const std::set<std::string>& synced_paths() const { return synced_paths_; }
+  std::set<std::string> synced_paths() const {
+    const std::lock_guard lock(mutex_);
+    return synced_paths_;
+  }
 
   // One file, for the functions that stand in for libc's. Each returns what libc's would.
   class File {
@@ -93,14 +107,18 @@ class Disk {
   };
   // Null: none of the directory's.
   File* file(const std::string& path);
-  void on_sync_of_other(const std::string& path) { synced_paths_.insert(path); }
+  void on_sync_of_other(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    synced_paths_.insert(path);
+  }
   static Disk* current();
 
  private:
   bool next_step_fails();
   void after_step() const;
 
-  std::string directory_;
+  const std::string directory_;
+  mutable std::recursive_mutex mutex_;  // a step and what is called after it, and all that is below
   std::map<std::string, File> files_;
   std::set<std::string> synced_paths_;
   std::function<void()> after_each_step_;
@@ -108,7 +126,6 @@ class Disk {
   bool failing_ = false;
   std::size_t failing_step_ = 0;
   Fault fault_;
-  std::recursive_mutex mutex_;  // a step, and what is called after it
 };
 
 }  // namespace minigrpc::store::test

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -87,15 +88,23 @@ TemporaryDirectory::~TemporaryDirectory() {
 }
 
 std::uint16_t free_port() {
-  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  check(bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0, "bind");
-  check(getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) == 0, "getsockname");
-  close(descriptor);
-  return ntohs(address.sin_port);
+  // Below those that Linux gives to outgoing connections: one of these may take such a port before it is listened on.
+  constexpr unsigned kFirst = 10'000;
+  constexpr unsigned kCount = 22'000;
+  static std::atomic<unsigned> next{static_cast<unsigned>(getpid()) * 131};
+  for (unsigned tries = 0; tries < kCount; ++tries) {
+    const auto port = static_cast<std::uint16_t>(kFirst + next++ % kCount);
+    const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const bool bound = bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    close(descriptor);
+    if (bound) return port;
+  }
+  check(false, "free_port");
+  return 0;
 }
 
 void pause_a_moment() { std::this_thread::sleep_for(std::chrono::milliseconds(5)); }

@@ -3,6 +3,7 @@
     with RegistryProcess.minigrpcd(path_of_minigrpcd) as registry:
         print(registry.endpoint)          # 127.0.0.1:41233
 """
+import itertools
 import os
 import re
 import shutil
@@ -20,10 +21,21 @@ class DidNotStart(Exception):
     """Carries what the process said."""
 
 
+# Below those that Linux gives to outgoing connections: one of these may take such a port before it is listened on.
+PORTS = range(10_000, 32_000)
+_next_port = itertools.count(os.getpid() * 131)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for number in itertools.islice(_next_port, len(PORTS)):
+        port = PORTS[number % len(PORTS)]
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise OSError("no port is free")
 
 
 class RegistryProcess:

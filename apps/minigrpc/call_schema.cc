@@ -19,6 +19,7 @@
 #include "etcd/api/lock.pb.h"
 #include "etcd/api/maintenance.pb.h"
 #include "etcd/api/watch.pb.h"
+#include "grpc/channelz/v1/channelz.pb.h"
 #include "grpc/health/v1/health.pb.h"
 
 namespace minigrpc::cli {
@@ -39,6 +40,7 @@ std::vector<const pb::FileDescriptor*> built_in_files() {
           etcdserverpb::AuthenticateRequest::descriptor()->file(),
           v3lockpb::LockRequest::descriptor()->file(),
           v3electionpb::CampaignRequest::descriptor()->file(),
+          grpc::channelz::v1::GetServersRequest::descriptor()->file(),
           grpc::health::v1::HealthCheckRequest::descriptor()->file()};
 }
 

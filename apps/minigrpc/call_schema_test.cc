@@ -167,11 +167,12 @@ TEST_F(CallSchemaTest, Describes) {
   EXPECT_EQ(schema->describe("types.Nothing").error().code(), StatusCode::kNotFound);
 }
 
-TEST_F(CallSchemaTest, KnowsEtcdAndHealthByItself) {
+TEST_F(CallSchemaTest, KnowsEtcdHealthAndChannelzByItself) {
   const auto schema = CallSchema::load({});
   ASSERT_TRUE(schema) << schema.error().message();
   EXPECT_TRUE(schema->find_method("etcdserverpb.KV/Range"));
   EXPECT_TRUE(schema->find_method("v3lockpb.Lock/Lock"));
+  EXPECT_TRUE(schema->find_method("grpc.channelz.v1.Channelz/GetServers"));
   const auto check = schema->find_method("grpc.health.v1.Health/Check");
   ASSERT_TRUE(check);
   EXPECT_EQ(*schema->to_json(check->response_type, "\x08\x01", {}), R"({"status":"SERVING"})");

@@ -16,7 +16,7 @@ std::vector<Verb> all_verbs() {
   std::vector<Verb> verbs;
   for (Verb (*make)() : {put_verb, get_verb, del_verb, watch_verb, txn_verb, lock_verb, elect_verb, lease_grant_verb,
                          lease_revoke_verb, lease_time_to_live_verb, lease_list_verb, lease_keep_alive_verb,
-                         services_verb, call_verb, bench_verb, list_verb, describe_verb, member_list_verb, member_add_verb, member_remove_verb, member_update_verb, member_promote_verb,
+                         services_verb, call_verb, bench_verb, list_verb, describe_verb, channelz_verb, member_list_verb, member_add_verb, member_remove_verb, member_update_verb, member_promote_verb,
                          endpoint_status_verb,
                          endpoint_health_verb, endpoint_hashkv_verb, compaction_verb, snapshot_save_verb,
                          snapshot_status_verb, snapshot_restore_verb, alarm_list_verb, alarm_disarm_verb,

@@ -47,15 +47,19 @@ Address channel_address(const Invocation& invocation, const std::string& target)
 
 }  // namespace
 
-void add_remote_flags(FlagSet& flags, RemoteFlags& remote) {
+void add_target_flags(FlagSet& flags, RemoteFlags& remote) {
   flags.add("authority", &remote.authority, "what the server sees as :authority, instead of the target");
   flags.add("header", &remote.headers, "metadata to send, 'name: value'; may be repeated", 'H');
+  flags.add("servername", &remote.server_name, "TLS: the name that the server's certificate must be for");
+  flags.add("timeout", &remote.timeout, "how long the call may take; 0s: for ever");
+}
+
+void add_remote_flags(FlagSet& flags, RemoteFlags& remote) {
+  add_target_flags(flags, remote);
   flags.add("import-path", &remote.schema.import_paths, "where imports are looked up; may be repeated", 'I');
   flags.add("proto", &remote.schema.protos, "a .proto file with the service; may be repeated");
   flags.add("protoset", &remote.schema.descriptor_sets,
             "a file of descriptors (protoc --include_imports --descriptor_set_out); may be repeated");
-  flags.add("servername", &remote.server_name, "TLS: the name that the server's certificate must be for");
-  flags.add("timeout", &remote.timeout, "how long the call may take; 0s: for ever");
 }
 
 Result<Metadata> parse_headers(const std::vector<std::string>& headers) {

@@ -1,4 +1,4 @@
-// What call, list and describe have in common: how a server is reached, and where its schema comes from.
+// What call, list, describe and channelz have in common: how a server is reached, and where its schema comes from.
 //
 // Thread rule: the main thread.
 #pragma once
@@ -29,6 +29,8 @@ struct RemoteFlags {
 
 // `remote` is borrowed for the life of the set.
 void add_remote_flags(FlagSet& flags, RemoteFlags& remote);
+// The same without those of the schema.
+void add_target_flags(FlagSet& flags, RemoteFlags& remote);
 
 // "name: value" each; the value of a "-bin" one is given in base64.
 Result<Metadata> parse_headers(const std::vector<std::string>& headers);

@@ -60,6 +60,8 @@ Verb services_verb();
 Verb call_verb();
 // verb_bench.cc
 Verb bench_verb();
+// verb_channelz.cc
+Verb channelz_verb();
 // verb_describe.cc
 Verb list_verb();
 Verb describe_verb();

@@ -82,6 +82,21 @@ class ReflectionTest(unittest.TestCase):
         self.assertIn("has no method \"Nothing\"", self.minigrpc("call", self.address, "TestService/Nothing", status=128))
         self.assertIn("whom to ask", self.minigrpc("list", status=128))
 
+    def test_channelz(self):
+        self.minigrpc("call", self.address, "TestService/EmptyCall")
+        lines = self.minigrpc("channelz", self.address).splitlines()
+        port = self.address.split(":")[1]
+        self.assertRegex(lines[0], rf"^server 1 0\.0\.0\.0:{port}: \d+ calls, [1-9]\d* OK, \d+ failed, the last \d s ago$")
+        self.assertEqual(lines[1], f"  listening socket 2 0.0.0.0:{port}")
+        self.assertRegex(lines[2], r"^  socket \d+ 127\.0\.0\.1:\d+: \d+ streams, \d+ OK, 0 failed; \d+ messages sent")
+        server = json.loads(self.minigrpc("channelz", self.address, "1"))["server"]
+        self.assertEqual(server["data"]["trace"]["events"][1]["description"], f"listening on 0.0.0.0:{port}")
+        socket = json.loads(self.minigrpc("channelz", self.address, "2"))["socket"]
+        self.assertEqual(socket["local"]["tcpipAddress"], {"ipAddress": "AAAAAA==", "port": int(port)})
+        self.assertIn("nothing has the id 12345", self.minigrpc("channelz", self.address, "12345", status=1))
+        self.assertIn("is no id", self.minigrpc("channelz", self.address, "seven", status=128))
+        self.assertIn("whom to ask", self.minigrpc("channelz", status=128))
+
     def test_descriptor_sets_and_files(self):
         with tempfile.TemporaryDirectory() as folder:
             protoset = os.path.join(folder, "test.pb")

@@ -39,9 +39,10 @@ constexpr std::size_t kValueSize = 100;
 constexpr const char* kEventKey = "event";
 
 CallOptions patiently() { return {.timeout = 300s}; }
-double ms_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+double ms_between(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double, std::milli>(end - begin).count();
 }
+double ms_since(Clock::time_point begin) { return ms_between(begin, Clock::now()); }
 
 [[noreturn]] void fail(const std::string& why) {
   std::fprintf(stderr, "registry_load: %s\n", why.c_str());
@@ -65,6 +66,7 @@ struct Load {
   void connect(std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i) channels.push_back(std::make_unique<Channel>(runtime, endpoint));
   }
+  std::string random_key() { return key_of(random() % static_cast<std::uint64_t>(keys)); }
   Channel* channel(std::int64_t number) {
     return channels[static_cast<std::size_t>(number) % channels.size()].get();
   }
@@ -75,6 +77,9 @@ struct Load {
   std::vector<std::unique_ptr<Channel>> channels;
   Clock::time_point end;
   std::vector<double> latencies_ms;
+  // One for all: two hundred of them would not stay in the processor's cache.
+  std::mt19937_64 random{1};
+  std::int64_t keys = 1;
 };
 
 double quantile(std::vector<double>& values, double part) {
@@ -96,46 +101,43 @@ void print(std::size_t count, double seconds, std::vector<double>& ms) {
 
 // ---- puts and ranges ----
 
-Task<void> put_repeatedly(Load* load, Channel* channel, std::int64_t number) {
+Task<void> put_repeatedly(Load* load, Channel* channel) {
   etcdserverpb::KV::Client kv(*channel);
-  std::mt19937_64 random(static_cast<std::uint64_t>(number));
-  const auto keys = static_cast<std::uint64_t>(load->option("keys"));
   etcdserverpb::PutRequest request;
   request.set_value(std::string(kValueSize, 'v'));
-  while (Clock::now() < load->end) {
-    request.set_key(key_of(random() % keys));
-    const Clock::time_point begin = Clock::now();
+  for (Clock::time_point begin = Clock::now(), now; begin < load->end; begin = now) {
+    request.set_key(load->random_key());
     auto putting = kv.Put(request, patiently());
     const Result<etcdserverpb::PutResponse> response = co_await putting;
     if (!response) fail(response.error().to_string());
-    load->latencies_ms.push_back(ms_since(begin));
+    now = Clock::now();
+    load->latencies_ms.push_back(ms_between(begin, now));
   }
 }
 
-Task<void> range_repeatedly(Load* load, Channel* channel, std::int64_t number) {
+Task<void> range_repeatedly(Load* load, Channel* channel) {
   etcdserverpb::KV::Client kv(*channel);
-  std::mt19937_64 random(static_cast<std::uint64_t>(number));
-  const auto keys = static_cast<std::uint64_t>(load->option("keys"));
   etcdserverpb::RangeRequest request;
-  while (Clock::now() < load->end) {
-    request.set_key(key_of(random() % keys));
-    const Clock::time_point begin = Clock::now();
+  for (Clock::time_point begin = Clock::now(), now; begin < load->end; begin = now) {
+    request.set_key(load->random_key());
     auto ranging = kv.Range(request, patiently());
     const Result<etcdserverpb::RangeResponse> response = co_await ranging;
     if (!response) fail(response.error().to_string());
     if (response->kvs_size() != 1) fail("a key is missing");
-    load->latencies_ms.push_back(ms_since(begin));
+    now = Clock::now();
+    load->latencies_ms.push_back(ms_between(begin, now));
   }
 }
 
-using Worker = Task<void> (*)(Load*, Channel*, std::int64_t);
+using Worker = Task<void> (*)(Load*, Channel*);
 
 void run_workers(Load& load, Worker worker, std::int64_t count) {
   load.connect(load.option("connections"));
+  load.keys = load.option("keys");
   const Clock::time_point begin = Clock::now();
   load.end = begin + std::chrono::seconds(load.option("seconds"));
   TaskScope scope(load.runtime);
-  for (std::int64_t i = 0; i < count; ++i) scope.spawn(worker(&load, load.channel(i), i));
+  for (std::int64_t i = 0; i < count; ++i) scope.spawn(worker(&load, load.channel(i)));
   sync_wait(scope.join());
   const double seconds = ms_since(begin) / 1000;
   print(load.latencies_ms.size(), seconds, load.latencies_ms);

@@ -69,8 +69,7 @@ WatchSession::WatchSession(Member& member, Runtime& runtime, const ServerContext
       context_(context),
       stream_(stream),
       outbox_([this] { wake_.set(); }),
-      auth_changes_(member.auth().changes()),
-      next_progress_(Runtime::now() + member.options().watch_progress_interval) {}
+      auth_changes_(member.auth().changes()) {}
 
 WatchSession::~WatchSession() {
   for (auto& [id, entry] : watchers_) member_.hub().stop(*entry.watcher);
@@ -118,12 +117,13 @@ Task<void> WatchSession::send() {
 
 Task<bool> WatchSession::send_turn() {
   wake_.reset();
-  bool open = co_await serve_requests();
+  bool open = true;
+  if (!inbox_.empty()) open = co_await serve_requests();
   if (!open) co_return false;
 
   Turn turn = member_.hub().take(outbox_);
   // After it was taken: what it holds was committed before, so it is judged by rights that are at least as new.
-  open = co_await cancel_forbidden();
+  if (member_.auth().changes() != auth_changes_) open = co_await cancel_forbidden();
   if (!open) co_return false;
   for (Delivery& delivery : turn.deliveries) {
     if (!watchers_.contains(delivery.watcher->id())) continue;
@@ -137,8 +137,13 @@ Task<bool> WatchSession::send_turn() {
   }
   if (!turn.behind.empty()) co_return true;
 
-  open = co_await send_progress(turn.revision);
+  if (progress_wanted_ || progress_requested_) open = co_await send_progress(turn.revision);
   if (!open) co_return false;
+  if (!progress_wanted_) {
+    // Most streams: without a timer for each event.
+    const bool woken = co_await wake_.wait();
+    co_return woken;
+  }
   const bool woken = co_await wake_.wait_until(runtime_, next_progress_);
   co_return woken || Runtime::now() >= next_progress_;
 }
@@ -190,6 +195,8 @@ Task<bool> WatchSession::create(etcdserverpb::WatchCreateRequest request) {
   const std::optional<std::int64_t> id = choose_id(request.watch_id());
   if (!id) return refuse("mvcc: duplicate watch ID provided on the WatchStream");
 
+  if (request.progress_notify() && !std::exchange(progress_wanted_, true))
+    next_progress_ = Runtime::now() + member_.options().watch_progress_interval;
   const Entry& entry = watchers_
                            .emplace(*id, Entry{.watcher = std::make_shared<Watcher>(std::move(filter), *id),
                                                .access = access->for_stream(),

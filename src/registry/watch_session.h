@@ -89,7 +89,8 @@ class WatchSession {
   std::int64_t next_id_ = 0;
   bool progress_requested_ = false;
   std::uint64_t auth_changes_;  // when the watchers were allowed last
-  TimePoint next_progress_;
+  bool progress_wanted_ = false;  // by a watcher that there is or was
+  TimePoint next_progress_;       // if so
   std::atomic<bool> ended_ = false;
   Status failure_;  // why the sender gave up, where it was not the client
 };

@@ -207,7 +207,7 @@ void Checkpoints::attempt(Lock& lock) {
   if (!trouble_.ok()) work_.wait_for(lock, kRetryAfter, [this] { return stopping_ || retry_; });
   if (stopping_) return;
   retry_ = false;
-  const std::shared_ptr<Overlay> overlay = layers_.frozen;
+  std::shared_ptr<Overlay> overlay = layers_.frozen;
   const std::uint64_t sequence = frozen_sequence_;
   lock.unlock();
   const Status status = apply(*overlay, sequence);
@@ -223,6 +223,10 @@ void Checkpoints::attempt(Lock& lock) {
     failure_ = status;
   }
   attempt_.notify_all();
+  // The system takes its time over an overlay's memory; nobody else waits for that.
+  lock.unlock();
+  overlay.reset();
+  lock.lock();
 }
 
 Status Checkpoints::apply(const Overlay& overlay, std::uint64_t sequence) const {

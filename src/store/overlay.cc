@@ -162,12 +162,13 @@ void Overlay::write(MDB_dbi table, std::string_view key, std::optional<std::stri
   entry->sequence_ = sequence;
   entry->erased_ = !value.has_value();
   entry->value_ = copy(value.value_or(std::string_view()));
-  set_data_size(data_size() + key.size() + entry->value_.size());
   if (node == nullptr) {
+    set_data_size(data_size() + key.size() + entry->value_.size());
     insert(table, key, first, entry);
     return;
   }
   entry->of_ = node;
+  set_data_size(data_size() + size_over(latest, *entry));
   if (latest != nullptr) {
     entry->older_ = latest;
     entry->depth_ = latest->depth_ + 1;
@@ -180,10 +181,15 @@ void Overlay::write(MDB_dbi table, std::string_view key, std::optional<std::stri
 void Overlay::roll_back() {
   for (Node* node : pending_) {
     const Entry* entry = node->latest.load(std::memory_order_relaxed);
-    set_data_size(data_size() - node->bytes.size() - entry->value_.size());
+    set_data_size(data_size() - size_over(entry->older_, *entry));
     node->latest.store(entry->older_, std::memory_order_release);
   }
   pending_.clear();
+}
+
+// What a version adds to the one before it, as a number that wraps.
+std::size_t Overlay::size_over(const Entry* older, const Entry& entry) {
+  return entry.value_.size() - (older == nullptr ? -entry.key().size() : older->value_.size());
 }
 
 const Overlay::Entry* Overlay::version_at(const Node& node, std::uint64_t sequence) {

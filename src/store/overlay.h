@@ -83,7 +83,7 @@ class Overlay {
   const Entry* next_key(const Entry* entry) const;
 
   bool empty() const { return first() == nullptr; }
-  // Of keys and values, each version counted.
+  // Of keys and their latest values.
   std::size_t data_size() const { return data_size_.load(std::memory_order_relaxed); }
 
  private:
@@ -93,6 +93,7 @@ class Overlay {
   using Nodes = std::array<Node*, kHeightMax>;
 
   static const Entry* version_at(const Node& node, std::uint64_t sequence);
+  static std::size_t size_over(const Entry* older, const Entry& entry);
   static const Entry* first_visible(const Node* node, std::uint64_t sequence);
   const Entry* latest_from(const Node* node, std::size_t table) const;
   // The first node of the table that is not less. Fills `before`, the last one less on each level, unless null.

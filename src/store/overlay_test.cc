@@ -52,7 +52,7 @@ TEST(Overlay, EachSequenceSeesItsOwnMoment) {
   EXPECT_EQ(overlay.last_key(kTable + 2), std::nullopt);
   overlay.roll_back();
   EXPECT_EQ(walk(overlay, 3), "a=2 b! d=1 ");
-  EXPECT_EQ(overlay.data_size(), 4u + 6u + 3u);
+  EXPECT_EQ(overlay.data_size(), 2u + 1u + 2u + 6u);  // "b" was erased
   overlay.write(kTable, "b", "4", 3);
   overlay.keep();
   EXPECT_EQ(walk(overlay, 3), "a=2 b=4 d=1 ");

@@ -16,11 +16,13 @@
 #include <minigrpc/detail/server_call.h>
 #include <minigrpc/keepalive.h>
 #include <minigrpc/method.h>
+#include <minigrpc/page.h>
 #include <minigrpc/runtime.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -100,6 +102,10 @@ class Server {
 
   // `service` is borrowed until the server is gone. All are added before the first listen().
   void add(Service& service);
+  // GET and HEAD of `path` ("/metrics") by HTTP/1.1 on every port of the server have what `make` returns; any other path is
+  // 404. `make` runs on the connection's loop, on several at a time, and must not block; what it throws is status 500. All
+  // are added before the first listen(). Another page of the same path takes its place.
+  void add_page(std::string path, std::function<Page()> make);
   // The names of the services that were added, in alphabetical order.
   std::vector<std::string> service_names() const;
   // Binds and accepts: "127.0.0.1:5051", "[::]:5051", "localhost:0", "unix:/run/prod.sock", or "in-process:prod", which

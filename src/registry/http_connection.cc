@@ -4,8 +4,6 @@
 #include <minigrpc/stream.h>
 
 #include <algorithm>
-#include <chrono>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -18,17 +16,8 @@ namespace {
 
 using net::http1::Framing;
 using net::http1::Request;
-using net::http1::RequestParser;
-
-// How long a client may be silent between two requests: descriptors of the forgotten.
-constexpr std::chrono::seconds kIdleMax{75};
-// How long a request may take to arrive, and a client to take anything of a response: slow ones that hold memory.
-constexpr std::chrono::seconds kStallMax{30};
-// Bytes of later requests that are kept while one is answered.
-constexpr std::size_t kPipelinedMax = std::size_t{64} << 10;
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kText = "text/plain; charset=utf-8";
 
 // A message as its bytes: with it every kind of call is a stream of bytes in both directions.
 struct RawMessage {
@@ -84,148 +73,17 @@ Task<void> send_all(RawStream& stream, std::vector<std::string> messages) {
 
 }  // namespace
 
-// Awaited: whether there are more bytes in received_; false when the connection is closed.
-struct HttpConnection::ReadableAwaiter {
-  HttpConnection& connection;
-  bool await_ready() const noexcept { return connection.closed_; }
-  void await_suspend(std::coroutine_handle<> waiter) {
-    connection.reader_ = waiter;
-    connection.arm_read();
-  }
-  bool await_resume() const noexcept { return !connection.closed_; }
-};
-
-// Awaited: until there is room to write, or the connection is closed.
-struct HttpConnection::WritableAwaiter {
-  HttpConnection& connection;
-  bool await_ready() const noexcept { return connection.closed_; }
-  void await_suspend(std::coroutine_handle<> waiter) {
-    connection.transport_.wait_writable(
-        [keep = connection.shared_from_this(), waiter](const boost::system::error_code&) { waiter.resume(); });
-  }
-  void await_resume() const noexcept {}
-};
-
-HttpConnection::HttpConnection(Member& member, const Channel& own_services, std::shared_ptr<rpc::ServerImpl> server,
-                               rpc::ServerImpl::LoopShare& share, net::Transport transport, std::string received)
-    : member_(member),
-      own_services_(own_services),
-      server_(std::move(server)),
-      share_(share),
-      transport_(std::move(transport)),
-      received_(std::move(received)),
-      parser_(limits_for(member.options())),
-      context_(share.loop) {}
-
-void HttpConnection::start() {
-  server_->joined(share_, *this);
-  self_ = shared_from_this();
-  detail::run_detached(serve()).start(
-      context_,
-      [](void* connection) noexcept {
-        auto* over = static_cast<HttpConnection*>(connection);
-        const auto keep = std::move(over->self_);
-        over->close();
-        over->server_->left(over->share_, *over);
-      },
-      this);
-}
-
-void HttpConnection::drain() {
-  draining_ = true;
-  if (waiting_for_request_) close();
-}
-
-void HttpConnection::abort() { close(); }
-
-void HttpConnection::on_timer() noexcept { close(); }
-
-void HttpConnection::close() {
-  if (std::exchange(closed_, true)) return;
-  if (armed()) share_.loop.disarm(*this);
-  transport_.close();
-  if (reader_) share_.loop.post(std::exchange(reader_, nullptr));
-  context_.cancel();
-}
-
-// ---- reading ----
-
-void HttpConnection::arm_read() {
-  if (read_armed_ || closed_) return;
-  read_armed_ = true;
-  transport_.wait_readable([self = shared_from_this()](const boost::system::error_code& error) {
-    self->read_armed_ = false;
-    if (!error && !self->closed_) self->on_readable();
-  });
-}
-
-// Reads also while a request is answered: so it is seen when the client is gone, and what waits for it ends.
-void HttpConnection::on_readable() {
-  const std::span<std::byte> buffer = share_.loop.receive_buffer();
-  const net::Transport::IoResult read = transport_.receive(buffer);
-  if (read.state == net::Transport::IoState::kClosed) return close();
-  if (read.state == net::Transport::IoState::kWouldBlock) return arm_read();
-  received_.append(reinterpret_cast<const char*>(buffer.data()), read.size);
-  if (reader_) return std::exchange(reader_, nullptr).resume();
-  if (received_.size() < kPipelinedMax) arm_read();
-}
-
-Task<std::optional<Request>> HttpConnection::read_request() {
-  waiting_for_request_ = received_.empty();
-  share_.loop.arm(*this, net::Loop::now() + (waiting_for_request_ ? kIdleMax : kStallMax));
-  for (;;) {
-    const RequestParser::State state = parser_.feed(received_);
-    if (state == RequestParser::State::kComplete) break;
-    if (state == RequestParser::State::kFailed) {
-      const int status = parser_.failure_status();
-      const std::string body = std::to_string(status) + " " + std::string(net::http1::reason_of(status));
-      net::http1::ResponseHead head{.status = status, .content_type = kText, .length = body.size(), .keep_alive = false};
-      Task<bool> refusing = send(net::http1::encode(head) + body);
-      co_await refusing;
-      co_return std::nullopt;
-    }
-    if (parser_.wants_continue()) {
-      Task<bool> inviting = send("HTTP/1.1 100 Continue\r\n\r\n");
-      co_await inviting;
-    }
-    if (draining_ && waiting_for_request_) co_return std::nullopt;
-    ReadableAwaiter reading{*this};
-    const bool more = co_await reading;
-    if (!more) co_return std::nullopt;
-    if (std::exchange(waiting_for_request_, false)) share_.loop.arm(*this, net::Loop::now() + kStallMax);
-  }
-  waiting_for_request_ = false;
-  if (armed()) share_.loop.disarm(*this);
-  co_return parser_.take();
-}
-
-// ---- writing ----
-
-Task<bool> HttpConnection::send(std::string bytes) {
-  std::span<const std::byte> rest = std::as_bytes(std::span(bytes));
-  while (!rest.empty()) {
-    if (closed_) co_return false;
-    const net::Transport::IoResult sent = transport_.send(rest);
-    if (sent.state == net::Transport::IoState::kClosed) {
-      close();
-      co_return false;
-    }
-    if (sent.state == net::Transport::IoState::kWouldBlock) {
-      share_.loop.arm(*this, net::Loop::now() + kStallMax);
-      WritableAwaiter waiting{*this};
-      co_await waiting;
-      if (!closed_ && armed()) share_.loop.disarm(*this);
-      continue;
-    }
-    rest = rest.subspan(sent.size);
-  }
-  co_return !closed_;
-}
+HttpConnection::HttpConnection(Member& member, const Channel& own_services,
+                               std::shared_ptr<rpc::ServerImpl> server, rpc::ServerImpl::LoopShare& share,
+                               net::Transport transport, std::string received)
+    : rpc::Http1Connection(std::move(server), share, std::move(transport), std::move(received),
+                           limits_for(member.options())),
+      member_(member),
+      own_services_(own_services) {}
 
 net::http1::ResponseHead HttpConnection::head_for(const Request& request, int status,
                                                   std::string_view content_type) const {
-  net::http1::ResponseHead head{.status = status, .content_type = content_type};
-  head.keep_alive = request.keep_alive && !draining_;
+  net::http1::ResponseHead head = Http1Connection::head_for(request, status, content_type);
   const std::vector<std::string>& cors = member_.options().cors;
   const std::string origin(request.header("origin"));
   const bool any = std::ranges::find(cors, "*") != cors.end();
@@ -235,20 +93,6 @@ net::http1::ResponseHead HttpConnection::head_for(const Request& request, int st
                     {"Access-Control-Allow-Headers", "accept, content-type, authorization"}};
   }
   return head;
-}
-
-// ---- answering ----
-
-Task<void> HttpConnection::serve() {
-  for (bool open = true; open;) {
-    Task<std::optional<Request>> reading = read_request();
-    std::optional<Request> request = co_await reading;
-    if (!request) co_return;
-    arm_read();
-    Task<Outcome> responding = respond(*std::move(request));
-    const Outcome outcome = co_await responding;
-    open = outcome == Outcome::kGoOn && !draining_;
-  }
 }
 
 // Against pages that make a browser speak to this machine under a name of theirs (CVE-2018-5702).
@@ -263,7 +107,7 @@ bool HttpConnection::host_allowed(const Request& request) const {
 Task<HttpConnection::Outcome> HttpConnection::respond(Request request) {
   const std::string path(request.path());
   const bool of_gateway = path.starts_with("/v3/") || path.starts_with("/v3beta/");
-  HttpPage page{.status = 404, .body = of_gateway ? "Not Found\n" : "404 page not found\n"};
+  Page page{.status = 404, .body = of_gateway ? "Not Found\n" : "404 page not found\n"};
   if (!host_allowed(request)) {
     page = {.status = 421, .body = "minigrpcd received your request, but the Host header was unrecognized: see "
                                    "--host-whitelist\n"};
@@ -278,24 +122,13 @@ Task<HttpConnection::Outcome> HttpConnection::respond(Request request) {
     }
     if (route != nullptr) page = {.status = 405, .body = "Method Not Allowed\n"};
   } else if (request.method == "GET" || request.method == "HEAD") {
-    Task<std::optional<HttpPage>> making = make_page(member_, path, std::string(request.query()));
-    std::optional<HttpPage> made = co_await making;
+    Task<std::optional<Page>> making = make_page(member_, path, std::string(request.query()));
+    std::optional<Page> made = co_await making;
     if (made) page = *std::move(made);
   }
   Task<Outcome> sending = respond_page(request, std::move(page));
   const Outcome outcome = co_await sending;
   co_return outcome;
-}
-
-Task<HttpConnection::Outcome> HttpConnection::respond_page(const Request& request, HttpPage page) {
-  net::http1::ResponseHead head = head_for(request, page.status, page.content_type);
-  head.length = page.body.size();
-  const bool keep_alive = head.keep_alive;
-  std::string bytes = net::http1::encode(head);
-  if (request.method != "HEAD") bytes += page.body;
-  Task<bool> sending = send(std::move(bytes));
-  const bool sent = co_await sending;
-  co_return sent && keep_alive ? Outcome::kGoOn : Outcome::kClose;
 }
 
 Task<HttpConnection::Outcome> HttpConnection::respond_call(const Request& request, const HttpRoute& route) {
@@ -314,9 +147,9 @@ Task<HttpConnection::Outcome> HttpConnection::respond_call(const Request& reques
     const Outcome outcome = co_await calling;
     co_return outcome;
   }
-  HttpPage page{.status = http_status_of(message.error().code()),
-                .content_type = std::string(kJson),
-                .body = error_json(message.error())};
+  Page page{.status = http_status_of(message.error().code()),
+            .content_type = std::string(kJson),
+            .body = error_json(message.error())};
   Task<Outcome> refusing = respond_page(request, std::move(page));
   const Outcome outcome = co_await refusing;
   co_return outcome;
@@ -333,13 +166,13 @@ Task<HttpConnection::Outcome> HttpConnection::respond_once(const Request& reques
   const std::optional<RawMessage> response = co_await reading;
   auto finishing = stream.finish();
   const Status status = co_await finishing;
-  if (closed_) co_return Outcome::kClose;
+  if (is_closed()) co_return Outcome::kClose;
   Result<std::string> json = Status(StatusCode::kInternal, "the call ended without a response");
   if (!status.ok())
     json = status;
   else if (response)
     json = message_to_json(*route.descriptor()->output_type(), response->bytes);
-  HttpPage page{.content_type = std::string(kJson)};
+  Page page{.content_type = std::string(kJson)};
   if (json) {
     page.body = *std::move(json);
   } else {
@@ -374,7 +207,7 @@ Task<HttpConnection::Outcome> HttpConnection::respond_stream(const Request& requ
   while (status.ok()) {
     auto reading = stream.read();
     const std::optional<RawMessage> message = co_await reading;
-    if (closed_) co_return Outcome::kClose;
+    if (is_closed()) co_return Outcome::kClose;
     if (!message) {
       auto finishing = stream.finish();
       status = co_await finishing;

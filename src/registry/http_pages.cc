@@ -42,7 +42,7 @@ Task<Status> check_writer(Member& member) {
   co_return status;
 }
 
-HttpPage health_page(bool healthy, std::string_view reason) {
+Page health_page(bool healthy, std::string_view reason) {
   return {.status = healthy ? 200 : 503,
           .content_type = std::string(kJson),
           .body = std::string(R"({"health":)") + (healthy ? R"("true")" : R"("false")") + R"(,"reason":)" +
@@ -50,7 +50,7 @@ HttpPage health_page(bool healthy, std::string_view reason) {
 }
 
 // As etcd: an alarm is no health, unless the caller does not want to know of it.
-Task<HttpPage> health(Member& member, std::string query) {
+Task<Page> health(Member& member, std::string query) {
   Task<Status> checking = check_writer(member);
   const Status status = co_await checking;
   if (!status.ok()) co_return health_page(false, status.message());
@@ -61,8 +61,8 @@ Task<HttpPage> health(Member& member, std::string query) {
 }
 
 // The answer of /livez and /readyz: "ok", or every check by name.
-HttpPage checks_page(const std::vector<Check>& checks, bool verbose, std::string_view what) {
-  HttpPage page;
+Page checks_page(const std::vector<Check>& checks, bool verbose, std::string_view what) {
+  Page page;
   std::string lines;
   for (const Check& check : checks) {
     lines += check.status.ok() ? "[+]" : "[-]";
@@ -76,7 +76,7 @@ HttpPage checks_page(const std::vector<Check>& checks, bool verbose, std::string
   return page;
 }
 
-Task<std::optional<HttpPage>> liveness(Member& member, std::string path, std::string query) {
+Task<std::optional<Page>> liveness(Member& member, std::string path, std::string query) {
   const bool ready = path.starts_with("/readyz");
   std::vector<Check> checks;
   if (ready) checks.push_back({"data_corruption", Status()});
@@ -280,16 +280,16 @@ Result<Metrics> all_metrics(Member& member) {
   return metrics;
 }
 
-HttpPage failure_page(const Status& status) { return {.status = 500, .body = status.message() + "\n"}; }
+Page failure_page(const Status& status) { return {.status = 500, .body = status.message() + "\n"}; }
 
-HttpPage metrics_page(Member& member) {
+Page metrics_page(Member& member) {
   const Result<Metrics> metrics = all_metrics(member);
   if (!metrics) return failure_page(metrics.error());
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics->text()};
 }
 
 // As Go's expvar has it, which etcd serves there: how it was started, and numbers.
-HttpPage variables_page(Member& member) {
+Page variables_page(Member& member) {
   const Result<Metrics> metrics = all_metrics(member);
   if (!metrics) return failure_page(metrics.error());
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
@@ -300,26 +300,26 @@ HttpPage variables_page(Member& member) {
           .body = R"({"cmdline":[)" + arguments + R"(],"metrics":)" + metrics->json() + "}\n"};
 }
 
-HttpPage version_page() {
+Page version_page() {
   return {.content_type = std::string(kJson),
           .body = R"({"etcdserver":")" + std::string(kApiVersion) + R"(","etcdcluster":")" + cluster_version() + R"(.0"})"};
 }
 
 }  // namespace
 
-Task<std::optional<HttpPage>> make_page(Member& member, std::string path, std::string query) {
+Task<std::optional<Page>> make_page(Member& member, std::string path, std::string query) {
   if (path == "/version") co_return version_page();
   if (path == "/metrics") co_return metrics_page(member);
   if (path == "/debug/vars") co_return variables_page(member);
   if (path == "/health") {
-    Task<HttpPage> checking = health(member, std::move(query));
-    HttpPage page = co_await checking;
+    Task<Page> checking = health(member, std::move(query));
+    Page page = co_await checking;
     co_return page;
   }
   const bool is_check = path == "/livez" || path == "/readyz" || path.starts_with("/livez/") || path.starts_with("/readyz/");
   if (!is_check) co_return std::nullopt;
-  Task<std::optional<HttpPage>> checking = liveness(member, std::move(path), std::move(query));
-  std::optional<HttpPage> page = co_await checking;
+  Task<std::optional<Page>> checking = liveness(member, std::move(path), std::move(query));
+  std::optional<Page> page = co_await checking;
   co_return page;
 }
 

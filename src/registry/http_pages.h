@@ -3,6 +3,7 @@
 // Thread rule: any loop.
 #pragma once
 
+#include <minigrpc/page.h>
 #include <minigrpc/task.h>
 
 #include <optional>
@@ -13,13 +14,7 @@
 
 namespace minigrpc::registry {
 
-struct HttpPage {
-  int status = 200;
-  std::string content_type = "text/plain; charset=utf-8";
-  std::string body{};
-};
-
 // nullopt: there is no such page. `member` is borrowed until the awaited result.
-Task<std::optional<HttpPage>> make_page(Member& member, std::string path, std::string query);
+Task<std::optional<Page>> make_page(Member& member, std::string path, std::string query);
 
 }  // namespace minigrpc::registry

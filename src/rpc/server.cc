@@ -3,6 +3,7 @@
 #include "net/address.h"
 #include "rpc/arrival.h"
 #include "rpc/other_protocol.h"
+#include "rpc/pages.h"
 #include "rpc/server_connection.h"
 #include "rpc/server_impl.h"
 
@@ -36,6 +37,21 @@ void ServerImpl::set_other_protocol(std::unique_ptr<OtherProtocol> other) {
   std::lock_guard lock(mutex_);
   detail::require(listeners_.empty(), "set_other_protocol() after listen()");
   other_protocol_ = std::move(other);
+  pages_ = nullptr;
+}
+
+void ServerImpl::add_page(std::string path, std::function<Page()> make) {
+  detail::require(path.starts_with('/') && path.find('?') == std::string::npos,
+                  "a page's path is \"/…\", without a query");
+  if (pages_ == nullptr) {
+    auto pages = std::make_unique<Pages>();
+    Pages* const added = pages.get();
+    set_other_protocol(std::move(pages));
+    pages_ = added;
+  }
+  std::lock_guard lock(mutex_);
+  detail::require(listeners_.empty(), "Server::add_page() after listen()");
+  pages_->add(std::move(path), std::move(make));
 }
 
 void ServerImpl::add(Service& service) {
@@ -158,6 +174,10 @@ Server::~Server() {
 }
 
 void Server::add(Service& service) { impl_->add(service); }
+
+void Server::add_page(std::string path, std::function<Page()> make) {
+  impl_->add_page(std::move(path), std::move(make));
+}
 
 Result<std::uint16_t> Server::listen(std::string_view address, const ServerCredentials& credentials) {
   return impl_->listen(address, credentials);

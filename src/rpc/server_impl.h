@@ -20,6 +20,7 @@
 namespace minigrpc::rpc {
 
 class OtherProtocol;
+class Pages;
 
 // One accepted connection as its server sees it, whatever it speaks.
 class AcceptedConnection {
@@ -96,6 +97,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   // Who serves connections that do not speak HTTP/2; they are refused where nobody does. Set before listen().
   void set_other_protocol(std::unique_ptr<OtherProtocol> other);
   OtherProtocol* other_protocol() const { return other_protocol_.get(); }
+  void add_page(std::string path, std::function<Page()> make);
 
  private:
   void report_idle(LoopShare& share);
@@ -110,6 +112,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::unordered_map<std::string_view, BoundMethod> methods_;
   std::set<std::string_view> services_;
   std::unique_ptr<OtherProtocol> other_protocol_;
+  Pages* pages_ = nullptr;  // where other_protocol_ is that
   std::vector<std::unique_ptr<LoopShare>> shares_;
 
   std::unique_ptr<channelz::Group> entity_;  // gone before the shares, whose counters it shows

@@ -34,7 +34,7 @@ bool is_stale(const SocketAddress& address, const std::string& path) {
 
 }  // namespace
 
-Listener::Listener(Loop& loop) : loop_(loop), acceptor_(loop.io()), retry_(loop.io()) {}
+Listener::Listener(Loop& loop) : acceptor_(loop.io()), retry_(loop.io()) {}
 
 Result<std::shared_ptr<Listener>> Listener::open(Loop& loop, const Address& address) {
   Result<std::vector<SocketAddress>> addresses = resolve_address(address);

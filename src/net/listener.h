@@ -43,7 +43,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void accept_next();
   void on_accept(const boost::system::error_code& error, Socket::Handle handle, Loop& target);
 
-  Loop& loop_;
   Acceptor acceptor_;
   boost::asio::steady_timer retry_;
   std::vector<Loop*> targets_;

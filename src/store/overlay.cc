@@ -15,7 +15,8 @@ constexpr std::size_t kSmallChunks = 4;
 constexpr std::size_t kChunkSize = MemoryChunk::kLargePage;
 // Only a flood of keys that have one hash fills a bucket so: behind that a search in the list is quicker.
 constexpr int kChainMax = 64;
-constexpr std::size_t kBuckets = std::size_t{1} << 16;
+// Two nodes or fewer in each when the overlay is full; those that are not used take no memory.
+constexpr std::size_t kBuckets = std::size_t{1} << 17;
 // A key that is written in every batch has thousands of versions, and a reader may be far behind: it goes from
 // one of these to the one before.
 constexpr std::uint32_t kVersionsPerMilestone = 64;
@@ -32,7 +33,7 @@ struct Overlay::Node : Key {
   Node* next(int level = 0) const { return links[level].load(std::memory_order_acquire); }
 };
 
-Overlay::Overlay() : buckets_(std::make_unique<std::atomic<Node*>[]>(kBuckets)) {
+Overlay::Overlay() : buckets_(kBuckets * sizeof(Node*)) {
   for (std::size_t table = 0; table < kTablesMax; ++table) {
     heads_[table] = make_node(kHeightMax);
     lasts_[table].fill(heads_[table]);
@@ -96,12 +97,12 @@ Overlay::Node* Overlay::lower_bound(MDB_dbi table, std::string_view key, Nodes* 
   return beyond;
 }
 
-std::atomic<Overlay::Node*>& Overlay::bucket(MDB_dbi table, std::string_view key) const {
+Overlay::Bucket Overlay::bucket(MDB_dbi table, std::string_view key) const {
   const std::size_t hash = std::hash<std::string_view>()(key) + table;
-  return buckets_[(hash ^ hash >> 32) % kBuckets];
+  return Bucket(reinterpret_cast<Node**>(buckets_.bytes())[(hash ^ hash >> 32) % kBuckets]);
 }
 
-Overlay::Node* Overlay::find_node(MDB_dbi table, std::string_view key, std::atomic<Node*>& first) const {
+Overlay::Node* Overlay::find_node(MDB_dbi table, std::string_view key, Bucket first) const {
   int steps = 0;
   for (Node* node = first.load(std::memory_order_acquire); node != nullptr;
        node = node->chain.load(std::memory_order_acquire)) {
@@ -119,7 +120,7 @@ bool Overlay::is_beyond(MDB_dbi table, std::string_view key) const {
   return last == heads_[table] || last->bytes < key;
 }
 
-void Overlay::insert(MDB_dbi table, std::string_view key, std::atomic<Node*>& first, Entry* entry) {
+void Overlay::insert(MDB_dbi table, std::string_view key, Bucket first, Entry* entry) {
   const int height = random_height();
   Node* node = make_node(height);
   node->table = table;
@@ -145,7 +146,7 @@ void Overlay::insert(MDB_dbi table, std::string_view key, std::atomic<Node*>& fi
 
 void Overlay::write(MDB_dbi table, std::string_view key, std::optional<std::string_view> value,
                     std::uint64_t sequence) {
-  std::atomic<Node*>& first = bucket(table, key);
+  const Bucket first = bucket(table, key);
   // What lies beyond every key of the table is not there: the log's events are all written so.
   Node* node = is_beyond(table, key) ? nullptr : find_node(table, key, first);
   const Entry* latest = node == nullptr ? nullptr : node->latest.load(std::memory_order_relaxed);
@@ -208,6 +209,9 @@ const Overlay::Entry* Overlay::first_visible(const Node* node, std::uint64_t seq
 }
 
 const Overlay::Entry* Overlay::find(MDB_dbi table, std::string_view key, std::uint64_t sequence) const {
+  // Most events that are looked for are older than the overlay, and many tables are empty.
+  const Node* least = heads_[table]->next();
+  if (least == nullptr || key < least->bytes) return nullptr;
   const Node* node = find_node(table, key, bucket(table, key));
   return node == nullptr ? nullptr : version_at(*node, sequence);
 }

@@ -22,7 +22,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -91,6 +90,7 @@ class Overlay {
   static constexpr int kHeightMax = 12;
   static constexpr std::size_t kTablesMax = 16;
   using Nodes = std::array<Node*, kHeightMax>;
+  using Bucket = std::atomic_ref<Node*>;
 
   static const Entry* version_at(const Node& node, std::uint64_t sequence);
   static std::size_t size_over(const Entry* older, const Entry& entry);
@@ -98,11 +98,11 @@ class Overlay {
   const Entry* latest_from(const Node* node, std::size_t table) const;
   // The first node of the table that is not less. Fills `before`, the last one less on each level, unless null.
   Node* lower_bound(MDB_dbi table, std::string_view key, Nodes* before) const;
-  std::atomic<Node*>& bucket(MDB_dbi table, std::string_view key) const;
-  Node* find_node(MDB_dbi table, std::string_view key, std::atomic<Node*>& first) const;
+  Bucket bucket(MDB_dbi table, std::string_view key) const;
+  Node* find_node(MDB_dbi table, std::string_view key, Bucket first) const;
   bool is_beyond(MDB_dbi table, std::string_view key) const;
   // Of a key that is not there yet, into its bucket and its list.
-  void insert(MDB_dbi table, std::string_view key, std::atomic<Node*>& first, Entry* entry);
+  void insert(MDB_dbi table, std::string_view key, Bucket first, Entry* entry);
   Node* make_node(int height);
   int random_height();
   char* allocate(std::size_t size, std::size_t alignment);
@@ -116,7 +116,7 @@ class Overlay {
   std::size_t free_size_ = 0;
   std::uint64_t random_ = 0x9E3779B97F4A7C15u;
   std::atomic<std::size_t> data_size_{0};
-  std::unique_ptr<std::atomic<Node*>[]> buckets_;  // of nodes with one hash, the latest first
+  MemoryChunk buckets_;  // of nodes with one hash, the latest first
   std::array<Node*, kTablesMax> heads_{};
   std::array<Nodes, kTablesMax> lasts_{};  // the last node on each level, or the head; the writer's
 };

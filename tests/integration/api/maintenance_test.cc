@@ -119,6 +119,8 @@ TEST_P(Upkeep, HashesFollowTheHistory) {
 
 TEST_P(Upkeep, DefragmentingLosesNothingAndFreesSpace) {
   for (int i = 0; i < 60; ++i) put("k", std::string(100'000, static_cast<char>('a' + i % 26)));
+  // What a registry compacts before its database has it needs no room there.
+  get(maintenance.Defragment(DefragmentRequest(), options()));
   get(kv.Compact(parse<CompactionRequest>("revision: 61 physical: true"), options()));
   for (int i = 0; i < 3; ++i) put("other", "v");
   const std::int64_t before = get(maintenance.Status(StatusRequest(), options())).dbsize();

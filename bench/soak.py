@@ -172,6 +172,11 @@ class Soak:
                 "put_p50_ms": latencies[len(latencies) // 2] if latencies else None,
                 "put_p99_ms": latencies[len(latencies) * 99 // 100] if latencies else None}
 
+    def tell(self, sample, kills):
+        print(f"minute {sample['at_s'] // 60:.0f} of {self.options.minutes:g}: {self.writes:,} writes, {self.events:,} events, "
+              f"{kills} kills, {sample['memory_mb']:.0f} MB of memory, {sample['descriptors']} descriptors, "
+              f"{sample['file_mb']:.0f} MB of file, half of the puts within {sample['put_p50_ms'] or 0:.1f} ms", flush=True)
+
     def run(self):
         seconds = self.options.minutes * 60
         kills = [seconds / 2 * (number + 1) / (KILLS + 1) for number in range(KILLS)]
@@ -190,6 +195,8 @@ class Soak:
                     self.start()
                 time.sleep(1)
                 samples.append(self.sample(time.monotonic() - begin))
+                if samples[-1]["at_s"] // 60 > (samples[-2]["at_s"] // 60 if len(samples) > 1 else 0):
+                    self.tell(samples[-1], len(killed))
             self.over.set()
             for thread in threads[:WRITERS]:
                 thread.join(60)

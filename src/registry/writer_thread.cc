@@ -202,7 +202,9 @@ void WriterThread::publish(store::Committed committed) {
 }
 
 void WriterThread::revoke_expired() {
-  const std::int64_t now = now_ms();
+  // The turn's time, not a later one: where the process stood still since, clients had no time to renew, which the next turn
+  // notices.
+  const std::int64_t now = last_turn_ms_;
   if (now < revoke_not_before_ms_) return;
   const std::vector<store::LeaseId> expired = store_.leases_expired(now, kRevokeMax);
   if (expired.empty()) return;

@@ -13,13 +13,13 @@ constexpr std::string_view kAppliedKey = "applied";
 constexpr std::chrono::seconds kRetryAfter{1};
 constexpr std::size_t kSpareSizeMin = std::size_t{1} << 20;
 
+}  // namespace
+
 Status write_applied(lmdb::Txn& txn, const Tables& tables, std::uint64_t sequence) {
   std::string bytes;
   append_big_endian(sequence, bytes);
   return txn.put(tables.meta, kAppliedKey, bytes);
 }
-
-}  // namespace
 
 Result<std::uint64_t> read_applied(const lmdb::Txn& txn, const Tables& tables) {
   Result<std::optional<std::string_view>> bytes = txn.get(tables.meta, kAppliedKey);

@@ -27,6 +27,7 @@ namespace minigrpc::store {
 
 // The sequence of the last batch that LMDB has.
 Result<std::uint64_t> read_applied(const lmdb::Txn& txn, const Tables& tables);
+Status write_applied(lmdb::Txn& txn, const Tables& tables, std::uint64_t sequence);
 // Enters what the journal holds beyond that. Returns the sequence that LMDB then has.
 Result<std::uint64_t> replay_journal(lmdb::Txn& txn, const Tables& tables, const Journal& journal,
                                      const Identity& identity);

@@ -249,6 +249,16 @@ std::size_t Store::Impl::pages_size(const TableTxn& txn) const {
   return tables.pages_in_use(txn.base()) * env.page_size();
 }
 
+Status Store::Impl::commit_nothing() {
+  Result<lmdb::Txn> txn = env.begin_write();
+  if (!txn) return txn.error();
+  const Result<std::uint64_t> applied = read_applied(*txn, tables);
+  if (!applied) return applied.error();
+  if (Status status = write_applied(*txn, tables, *applied); !status.ok()) return status;
+  if (Status status = txn->commit(); !status.ok()) return env.after_failed_commit(status);
+  return {};
+}
+
 bool Store::Impl::quota_is_used_up(std::size_t in_use) const {
   const Size size{.in_use_bytes = in_use,
                   .quota_bytes = options.quota_bytes,
@@ -352,6 +362,7 @@ Result<std::size_t> Store::reclaim() {
   detail::require(!impl_->batch_is_open, "reclaiming space while a WriteBatch is open");
   if (const Status& health = impl_->check_health(); !health.ok()) return health;
   if (Status status = checkpoint(); !status.ok()) return status;
+  if (Status status = impl_->commit_nothing(); !status.ok()) return status;
   return impl_->env.punch_free_pages();
 }
 

@@ -69,6 +69,8 @@ struct Store::Impl {
   std::size_t bytes_in_use(const TableTxn& txn) const { return pages_size(txn) + txn.layers().data_size(); }
   std::size_t pages_size(const TableTxn& txn) const;
   bool quota_is_used_up(std::size_t in_use) const;
+  // Pages that the last commit of LMDB freed are free for others only after one more.
+  Status commit_nothing();
   Result<TableTxn> begin_txn();
   void end_txn();
   // Takes LMDB's snapshot and what lies over it. `txn` is new, or was reset.

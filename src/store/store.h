@@ -72,7 +72,7 @@ struct Options {
   std::int64_t lease_ttl_min_s = 2;
   // Bytes that the journal gathers before they go into the database: time to start after a crash; and memory,
   // half as much again, and the same for what gathers meanwhile, twice if the disk falls behind.
-  std::size_t journal_size = std::size_t{32} << 20;
+  std::size_t journal_size = std::size_t{16} << 20;
   // For tests: which writes to the database fail. Borrowed until the store ends.
   lmdb::FaultPlan* faults = nullptr;
 };

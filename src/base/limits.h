@@ -35,7 +35,8 @@ inline constexpr std::size_t kFieldRememberedSizeMax = 256;
 // Bytes of a request's headers that a connection keeps to know them again in the next: the same.
 inline constexpr std::size_t kRepeatedHeadersSizeMax = 1u << 10;
 
-// Streams that a connection remembers to have reset: memory, where a client has all its streams reset.
+// Streams that a connection remembers to have reset: memory, where a client has all its streams reset. Also those that its
+// peer has reset, and the gaps in its ids, since the latest output: they are gone through with each frame on a known stream.
 inline constexpr std::size_t kResetStreamsMax = 64;
 
 // Bytes gathered for one write to a socket; more stays queued in its streams, where flow control sees it.

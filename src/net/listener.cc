@@ -66,9 +66,14 @@ Status Listener::bind(const SocketAddress& address) {
   }
   acceptor_.assign(boost::asio::generic::stream_protocol(family, family == AF_UNIX ? 0 : IPPROTO_TCP), descriptor);
   bound_ = acceptor_.local_endpoint();
-  if (family == AF_INET) port_ = ntohs(reinterpret_cast<const sockaddr_in*>(bound_.data())->sin_port);
-  if (family == AF_INET6) port_ = ntohs(reinterpret_cast<const sockaddr_in6*>(bound_.data())->sin6_port);
   return Status();
+}
+
+std::uint16_t Listener::port() const {
+  const sockaddr* const bound = bound_.data();
+  if (bound->sa_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(bound)->sin_port);
+  if (bound->sa_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(bound)->sin6_port);
+  return 0;
 }
 
 void Listener::start(std::vector<Loop*> targets, Accepted accepted) {

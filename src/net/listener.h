@@ -31,7 +31,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void start(std::vector<Loop*> targets, Accepted accepted);
   void close();
   // 0 for a Unix socket.
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const;
   // What is bound.
   const SocketAddress& address() const { return bound_; }
 
@@ -49,7 +49,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
   std::size_t next_target_ = 0;
   Accepted accepted_;
   SocketAddress bound_;
-  std::uint16_t port_ = 0;
   std::string unix_path_;
   bool in_process_ = false;
 };

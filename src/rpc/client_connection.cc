@@ -120,7 +120,10 @@ void ClientConnection::process(const h2::Event& event) {
       break;
     case h2::EventKind::kClosed:
       if (!closed_) {
-        event.stream->peer_ended() ? counters().stream_succeeded() : counters().stream_failed();
+        if (event.stream->peer_ended())
+          counters().stream_succeeded();
+        else
+          counters().stream_failed();
         tally_->calls.ended.add();
       }
       if (call != nullptr) {

@@ -1,6 +1,6 @@
 // Http1Connection: one client that speaks HTTP/1.1 on a server's port, one request after the other.
 //
-//   Http1Protocol hands it over ─▶ start() ─▶ read a request ─▶ respond() ─▶ the next
+//   OtherProtocol::take_over() ─▶ start() ─▶ read a request ─▶ respond() ─▶ the next
 //
 // Thread rule: the loop of the connection. It keeps itself alive until its task and its waits have ended.
 #pragma once

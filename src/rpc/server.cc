@@ -43,14 +43,13 @@ void ServerImpl::set_other_protocol(std::unique_ptr<OtherProtocol> other) {
 void ServerImpl::add_page(std::string path, std::function<Page()> make) {
   detail::require(path.starts_with('/') && path.find('?') == std::string::npos,
                   "a page's path is \"/…\", without a query");
-  if (pages_ == nullptr) {
-    auto pages = std::make_unique<Pages>();
-    Pages* const added = pages.get();
-    set_other_protocol(std::move(pages));
-    pages_ = added;
-  }
   std::lock_guard lock(mutex_);
   detail::require(listeners_.empty(), "Server::add_page() after listen()");
+  if (pages_ == nullptr) {
+    auto pages = std::make_unique<Pages>();
+    pages_ = pages.get();
+    other_protocol_ = std::move(pages);
+  }
   pages_->add(std::move(path), std::move(make));
 }
 

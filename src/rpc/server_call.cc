@@ -307,6 +307,7 @@ void ServerCallCore::end_call(Status status, std::optional<Buffer> response) {
     trailers.add(kStatus200);
     trailers.add(kContentType);
   }
+  StatusCode code = status.code();
   const wire::StatusTrailers fields(status);
   for (const HeaderView& field : fields.headers()) trailers.add(field);
   if (!trailers_.empty() && !trailers.add_metadata(trailers_).ok()) {
@@ -317,16 +318,19 @@ void ServerCallCore::end_call(Status status, std::optional<Buffer> response) {
     }
     trailers.add({"grpc-status", "13"});
     trailers.add({"grpc-message", "the handler's trailing metadata is not legal"});
-    status = Status(StatusCode::kInternal, "the handler's trailing metadata is not legal");
+    code = StatusCode::kInternal;
   }
-  count_end(status.code());
+  count_end(code);
   if (trailers_only) return h2.submit_response(*stream_, trailers.views(), true);
   if (response) send_response(*std::move(response));
   h2.end_with_trailers(*stream_, trailers.views());
 }
 
 void ServerCallCore::count_end(StatusCode code) {
-  code == StatusCode::kOk ? share_.calls.end_with_ok() : share_.calls.ended.add();
+  if (code == StatusCode::kOk)
+    share_.calls.end_with_ok();
+  else
+    share_.calls.ended.add();
 }
 
 void ServerCallCore::send_response(Buffer response) {

@@ -196,8 +196,12 @@ void ServerConnection::process(const h2::Event& event) {
       if (call != nullptr) call->on_writable();
       break;
     case h2::EventKind::kClosed:
-      if (event.error_code != 0) ++resets_;
-      event.error_code == 0 ? counters().stream_succeeded() : counters().stream_failed();
+      if (event.error_code == 0) {
+        counters().stream_succeeded();
+      } else {
+        ++resets_;
+        counters().stream_failed();
+      }
       if (call != nullptr) {
         event.stream->user = nullptr;
         call->on_closed();

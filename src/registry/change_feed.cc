@@ -41,14 +41,14 @@ Task<Result<std::vector<store::Event>>> ChangeFeed::next() {
     std::vector<store::Event> events;
     for (const Delivery& delivery : turn.deliveries)
       for (std::size_t i = delivery.begin; i < delivery.end; ++i) {
-        const store::Event& event = delivery.committed->events[i];
+        const store::Event& event = delivery.commit->events()[i];
         if (watcher_->filter().wants(event.type) && watcher_->filter().keys().contains(event.kv.key))
           events.push_back(event);
       }
     for (const Behind& behind : turn.behind)
       if (Status status = read_history(behind.next_revision, &events); !status.ok()) co_return status;
     if (!events.empty()) co_return events;
-    if (!turn.behind.empty()) continue;
+    if (turn.more || !turn.behind.empty()) continue;
     Task<bool> waiting = wake_.wait();
     const bool woken = co_await waiting;
     if (!woken || member_.open_calls().ended()) co_return std::vector<store::Event>();

@@ -22,21 +22,31 @@ std::size_t size_of(const store::Event& event) {
   return size;
 }
 
+std::size_t size_of(const store::Committed& committed) {
+  std::size_t size = sizeof(Published);
+  for (const store::Event& event : committed.events) size += size_of(event);
+  return size;
+}
+
 }  // namespace
 
+Published::Published(store::Committed committed, std::atomic<std::size_t>& kept)
+    : committed_(std::move(committed)), bytes_(size_of(committed_)), kept_(kept) {
+  kept_ += bytes_;
+}
+
 void WatchHub::publish(store::Committed committed) {
-  const auto shared = std::make_shared<const store::Committed>(std::move(committed));
   std::lock_guard lock(mutex_);
-  revision_ = shared->revision;
-  statistics_.events += shared->events.size();
+  revision_ = committed.revision;
+  statistics_.events += committed.events.size();
   ++sequence_;
   if (by_key_.empty() && by_prefix_.empty() && by_range_.empty()) return;
-  committed_bytes_ = 0;
-  for (const store::Event& event : shared->events) committed_bytes_ += size_of(event);
+  const auto shared = std::make_shared<const Published>(std::move(committed), kept_bytes_);
+  limit_kept();
   // Detached only after the loop, which walks the lists of followers.
   std::vector<std::shared_ptr<Watcher>> overflowed;
-  for (std::size_t index = 0; index < shared->events.size(); ++index) {
-    const store::Event& event = shared->events[index];
+  for (std::size_t index = 0; index < shared->events().size(); ++index) {
+    const store::Event& event = shared->events()[index];
     for_each_follower(event.kv.key, [&](const std::shared_ptr<Watcher>& watcher) {
       if (watcher->state_ != Watcher::State::kFollowing || event.revision.main < watcher->next_revision_) return;
       if (watcher->filter_.wants(event.type) && !deliver(watcher, shared, index)) overflowed.push_back(watcher);
@@ -45,25 +55,50 @@ void WatchHub::publish(store::Committed committed) {
   for (const std::shared_ptr<Watcher>& watcher : overflowed) detach(*watcher);
 }
 
-bool WatchHub::deliver(const std::shared_ptr<Watcher>& watcher, const CommittedPtr& committed, std::size_t index) {
+bool WatchHub::deliver(const std::shared_ptr<Watcher>& watcher, const PublishedPtr& commit, std::size_t index) {
   Outbox& outbox = *watcher->outbox_;
   if (watcher->open_sequence_ == sequence_) {
     outbox.deliveries_[watcher->open_delivery_].end = index + 1;
     return true;
   }
   if (outbox.deliveries_.size() >= kOutboxDeliveriesMax || outbox.bytes_ >= kOutboxBytesMax) {
-    set_state(*watcher, Watcher::State::kBehind);
-    watcher->next_revision_ = committed->events[index].revision.main;
-    outbox.behind_[watcher.get()] = {watcher, watcher->next_revision_};
-    outbox.wake_();
+    send_back(watcher, commit->events()[index].revision.main);
     return false;
   }
+  if (outbox.deliveries_.empty()) {
+    waiting_.splice(waiting_.end(), outbox.self_);
+    outbox.wake_();
+  }
+  if (outbox.deliveries_.empty() || outbox.deliveries_.back().commit != commit) outbox.bytes_ += commit->bytes();
   watcher->open_sequence_ = sequence_;
   watcher->open_delivery_ = outbox.deliveries_.size();
-  outbox.deliveries_.push_back({watcher, committed, index, index + 1});
-  if (std::exchange(outbox.counted_sequence_, sequence_) != sequence_) outbox.bytes_ += committed_bytes_;
-  if (outbox.deliveries_.size() == 1) outbox.wake_();
+  outbox.deliveries_.push_back({watcher, commit, index, index + 1});
   return true;
+}
+
+void WatchHub::send_back(const std::shared_ptr<Watcher>& watcher, std::int64_t next_revision) {
+  set_state(*watcher, Watcher::State::kBehind);
+  watcher->next_revision_ = next_revision;
+  watcher->outbox_->behind_[watcher.get()] = {watcher, next_revision};
+  watcher->outbox_->wake_();
+}
+
+void WatchHub::limit_kept() {
+  while (kept_bytes_ > kept_bytes_max_ && !waiting_.empty()) {
+    Outbox& outbox = *waiting_.front();
+    // The latest first, so that each watcher ends with its first event.
+    for (auto delivery = outbox.deliveries_.rbegin(); delivery != outbox.deliveries_.rend(); ++delivery) {
+      if (delivery->watcher->state_ == Watcher::State::kFollowing) detach(*delivery->watcher);
+      send_back(delivery->watcher, delivery->commit->events()[delivery->begin].revision.main);
+    }
+    clear(outbox);
+  }
+}
+
+void WatchHub::clear(Outbox& outbox) {
+  outbox.deliveries_ = {};
+  outbox.bytes_ = 0;
+  if (outbox.self_.empty()) outbox.self_.splice(outbox.self_.end(), waiting_, outbox.place_);
 }
 
 std::int64_t WatchHub::revision() const {
@@ -93,9 +128,7 @@ std::int64_t WatchHub::start(const std::shared_ptr<Watcher>& watcher, Outbox& ou
   if (watcher->next_revision_ > revision_) {
     attach(watcher);
   } else {
-    set_state(*watcher, Watcher::State::kBehind);
-    outbox.behind_[watcher.get()] = {watcher, watcher->next_revision_};
-    outbox.wake_();
+    send_back(watcher, watcher->next_revision_);
   }
   return revision_;
 }
@@ -117,19 +150,38 @@ void WatchHub::stop(Watcher& watcher) {
   if (watcher.outbox_ == nullptr) return;
   if (watcher.state_ == Watcher::State::kFollowing) detach(watcher);
   set_state(watcher, Watcher::State::kIdle);
-  watcher.outbox_->behind_.erase(&watcher);
-  std::erase_if(watcher.outbox_->deliveries_,
-                [&](const Delivery& delivery) { return delivery.watcher.get() == &watcher; });
-  watcher.outbox_ = nullptr;
+  Outbox& outbox = *std::exchange(watcher.outbox_, nullptr);
+  outbox.behind_.erase(&watcher);
+  std::erase_if(outbox.deliveries_, [&](const Delivery& delivery) { return delivery.watcher.get() == &watcher; });
+  if (outbox.deliveries_.empty()) clear(outbox);
 }
 
 Turn WatchHub::take(Outbox& outbox) {
   std::lock_guard lock(mutex_);
   Turn turn;
-  turn.deliveries = std::exchange(outbox.deliveries_, {});
-  outbox.bytes_ = 0;
-  for (const auto& [watcher, behind] : outbox.behind_) turn.behind.push_back(behind);
   turn.revision = revision_;
+  std::size_t bytes = 0;
+  const Published* last = nullptr;
+  const auto over = std::ranges::find_if(outbox.deliveries_, [&](const Delivery& delivery) {
+    const Published& commit = *delivery.commit;
+    if (std::exchange(last, &commit) == &commit) return false;
+    if (bytes >= kTurnBytesMax) return true;
+    bytes += commit.bytes();
+    turn.revision = commit.revision();
+    return false;
+  });
+  if (over == outbox.deliveries_.end()) {
+    turn.deliveries = std::move(outbox.deliveries_);
+    clear(outbox);
+    for (const auto& [watcher, behind] : outbox.behind_) turn.behind.push_back(behind);
+    turn.revision = revision_;
+    return turn;
+  }
+  turn.deliveries.assign(std::move_iterator(outbox.deliveries_.begin()), std::move_iterator(over));
+  outbox.deliveries_.erase(outbox.deliveries_.begin(), over);
+  outbox.bytes_ -= std::min(bytes, outbox.bytes_);
+  waiting_.splice(waiting_.end(), waiting_, outbox.place_);
+  turn.more = true;
   return turn;
 }
 

@@ -12,9 +12,11 @@
 // Thread rule: any thread; one lock, held for memory operations alone.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -63,12 +65,29 @@ class Watcher {
   std::size_t open_delivery_ = 0;
 };
 
-using CommittedPtr = std::shared_ptr<const store::Committed>;
+// A commit, for as long as somebody is to hear of it.
+class Published {
+ public:
+  // Counts its bytes in `kept` while it lives; borrowed.
+  Published(store::Committed committed, std::atomic<std::size_t>& kept);
+  ~Published() { kept_ -= bytes_; }
+  Published(const Published&) = delete;
+
+  std::int64_t revision() const { return committed_.revision; }
+  const std::vector<store::Event>& events() const { return committed_.events; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  const store::Committed committed_;
+  const std::size_t bytes_;
+  std::atomic<std::size_t>& kept_;
+};
+using PublishedPtr = std::shared_ptr<const Published>;
 
 // Events of one commit for one watcher: those in [begin, end) that match its filter.
 struct Delivery {
   std::shared_ptr<Watcher> watcher;
-  CommittedPtr committed;
+  PublishedPtr commit;
   std::size_t begin = 0;
   std::size_t end = 0;
 };
@@ -82,7 +101,9 @@ struct Behind {
 // What a stream has to do next, in this order.
 struct Turn {
   std::vector<Delivery> deliveries;
-  std::vector<Behind> behind;
+  // Some stay in the outbox: to be taken next, before anything else is done.
+  bool more = false;
+  std::vector<Behind> behind;  // once there is no more
   // Once all of `deliveries` are sent, everything up to here was, for the watchers that are not behind.
   std::int64_t revision = 0;
 };
@@ -98,9 +119,11 @@ class Outbox {
   const std::function<void()> wake_;
   // Under the hub's lock.
   std::vector<Delivery> deliveries_;
-  std::size_t bytes_ = 0;             // of the commits that the deliveries keep
-  std::uint64_t counted_sequence_ = 0;  // the commit that was counted last
+  std::size_t bytes_ = 0;  // of the commits that the deliveries keep
   std::map<Watcher*, Behind> behind_;
+  // Its place in WatchHub::waiting_ while there are deliveries, here otherwise: moving it takes no memory.
+  std::list<Outbox*> self_{this};
+  const std::list<Outbox*>::iterator place_ = self_.begin();
 };
 
 class WatchHub {
@@ -109,9 +132,15 @@ class WatchHub {
   // watches and does not read. A delivery keeps its whole commit, so that is what counts; streams share commits.
   static constexpr std::size_t kOutboxDeliveriesMax = 1024;
   static constexpr std::size_t kOutboxBytesMax = 8u << 20;
+  // One turn ends with the commit in which it reaches so much: what was taken is kept until the client reads.
+  static constexpr std::size_t kTurnBytesMax = 256u << 10;
+  // Of all commits that outboxes keep. Beyond it those that have not moved for longest give theirs up, and their watchers
+  // fall back to history. The threat is many such clients, which began at different times.
+  static constexpr std::size_t kKeptBytesMax = 64u << 20;
 
-  // `revision`: the store's at the start.
-  explicit WatchHub(std::int64_t revision) : revision_(revision) {}
+  // `revision`: the store's at the start. It outlives what is taken from it.
+  explicit WatchHub(std::int64_t revision, std::size_t kept_bytes_max = kKeptBytesMax)
+      : kept_bytes_max_(kept_bytes_max), revision_(revision) {}
   WatchHub(const WatchHub&) = delete;
 
   // In order of revision, each commit once.
@@ -131,8 +160,10 @@ class WatchHub {
   bool follow(const std::shared_ptr<Watcher>& watcher, std::int64_t seen_revision);
   // Ends it: nothing of it is in a later Turn.
   void stop(Watcher& watcher);
-  // Takes all there is.
+  // Takes what there is, up to kTurnBytesMax.
   Turn take(Outbox& outbox);
+  // Bytes of the commits that somebody is still to hear of.
+  std::size_t kept_bytes() const { return kept_bytes_; }
 
  private:
   // Watchers that follow, by what they watch. Prefixes are by far the most common ranges, so they are found by hash:
@@ -151,13 +182,20 @@ class WatchHub {
   template <class Visit>
   void for_each_follower(std::string_view key, Visit visit);
   // False when the outbox is full: the watcher is behind now, and still to be detached.
-  bool deliver(const std::shared_ptr<Watcher>& watcher, const CommittedPtr& committed, std::size_t index);
+  bool deliver(const std::shared_ptr<Watcher>& watcher, const PublishedPtr& commit, std::size_t index);
+  // Its next event is to be read from history.
+  void send_back(const std::shared_ptr<Watcher>& watcher, std::int64_t next_revision);
+  // Takes away what outboxes keep, until all keep at most kept_bytes_max_.
+  void limit_kept();
+  void clear(Outbox& outbox);
 
+  const std::size_t kept_bytes_max_;
+  std::atomic<std::size_t> kept_bytes_ = 0;
   mutable std::mutex mutex_;
   std::int64_t revision_;
   Statistics statistics_;
-  std::uint64_t sequence_ = 0;     // commits published
-  std::size_t committed_bytes_ = 0;  // of the one being published
+  std::uint64_t sequence_ = 0;   // commits published
+  std::list<Outbox*> waiting_;   // with deliveries; the one that was taken from longest ago first
   ByString by_key_;
   ByString by_prefix_;
   std::map<std::size_t, std::size_t> prefix_lengths_;  // length to number of watchers

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <list>
 #include <random>
 
 namespace minigrpc::registry {
@@ -11,10 +13,11 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-store::Event put(std::int64_t revision, std::string key) {
+store::Event put(std::int64_t revision, std::string key, std::string value = {}) {
   store::Event event;
   event.revision = {.main = revision, .sub = 0};
   event.kv.key = std::move(key);
+  event.kv.value = std::move(value);
   event.kv.mod_revision = revision;
   return event;
 }
@@ -35,7 +38,7 @@ std::vector<std::string> seen(const Turn& turn) {
   std::vector<std::string> lines;
   for (const Delivery& delivery : turn.deliveries) {
     for (std::size_t index = delivery.begin; index < delivery.end; ++index) {
-      const store::Event& event = delivery.committed->events[index];
+      const store::Event& event = delivery.commit->events()[index];
       const WatchFilter& filter = delivery.watcher->filter();
       if (!filter.wants(event.type) || !filter.keys().contains(event.kv.key)) continue;
       lines.push_back(std::to_string(delivery.watcher->id()) + ":" + std::to_string(event.revision.main) + ":" +
@@ -137,6 +140,7 @@ TEST_F(WatchHubTest, AFullOutboxSendsItBackToHistory) {
   hub_.publish(commit({put(14, "k")}));
   Turn turn = hub_.take(outbox_);
   EXPECT_THAT(seen(turn), ElementsAre("0:11:k"));
+  EXPECT_FALSE(turn.more);
   ASSERT_EQ(turn.behind.size(), 1u);
   EXPECT_EQ(turn.behind[0].next_revision, 13);
   EXPECT_TRUE(hub_.follow(watcher, 14));
@@ -148,10 +152,60 @@ TEST_F(WatchHubTest, ManySmallDeliveriesFillTheOutboxToo) {
   watch({.key = "k", .range_end = {}});
   std::int64_t revision = 11;
   for (std::size_t i = 0; i < WatchHub::kOutboxDeliveriesMax + 5; ++i) hub_.publish(commit({put(revision++, "k")}));
-  const Turn turn = hub_.take(outbox_);
-  EXPECT_EQ(turn.deliveries.size(), WatchHub::kOutboxDeliveriesMax);
+  std::size_t delivered = 0;
+  Turn turn;
+  do {
+    turn = hub_.take(outbox_);
+    delivered += turn.deliveries.size();
+  } while (turn.more);
+  EXPECT_EQ(delivered, WatchHub::kOutboxDeliveriesMax);
   ASSERT_EQ(turn.behind.size(), 1u);
   EXPECT_EQ(turn.behind[0].next_revision, 11 + static_cast<std::int64_t>(WatchHub::kOutboxDeliveriesMax));
+}
+
+// What a client that stops reading has taken stays small, even if much waits for it.
+TEST_F(WatchHubTest, OneTurnTakesNoMoreThanItsBound) {
+  watch({.key = "k", .range_end = {}});
+  const std::string half(WatchHub::kTurnBytesMax / 2, 'x');
+  for (std::int64_t revision = 11; revision < 16; ++revision) hub_.publish(commit({put(revision, "k", half)}));
+  Turn turn = hub_.take(outbox_);
+  EXPECT_THAT(seen(turn), ElementsAre("0:11:k", "0:12:k"));
+  EXPECT_TRUE(turn.more);
+  EXPECT_EQ(turn.revision, 12) << "what progress may be told of";
+  turn = hub_.take(outbox_);
+  EXPECT_THAT(seen(turn), ElementsAre("0:13:k", "0:14:k"));
+  turn = hub_.take(outbox_);
+  EXPECT_THAT(seen(turn), ElementsAre("0:15:k"));
+  EXPECT_FALSE(turn.more);
+  EXPECT_EQ(turn.revision, 15);
+}
+
+// Many clients that stopped at different times keep different commits: together no more than the hub's bound.
+TEST_F(WatchHubTest, ThoseThatWaitLongestGiveUpWhatTheyKeep) {
+  constexpr std::size_t kMax = 10'000;
+  WatchHub hub(10, kMax);
+  std::list<Outbox> outboxes;
+  std::vector<std::shared_ptr<Watcher>> watchers;
+  const std::string value(kMax / 8, 'x');
+  std::int64_t revision = 10;
+  for (int client = 0; client < 20; ++client) {
+    watchers.push_back(std::make_shared<Watcher>(WatchFilter{.key = "k", .range_end = {}}, client));
+    hub.start(watchers.back(), outboxes.emplace_back([] {}), 0);
+    hub.publish(commit({put(++revision, "k", value)}));
+    EXPECT_LE(hub.kept_bytes(), kMax);
+  }
+  // The first was sent back to its very first event, the last follows.
+  Turn turn = hub.take(outboxes.front());
+  EXPECT_THAT(turn.deliveries, IsEmpty());
+  ASSERT_EQ(turn.behind.size(), 1u);
+  EXPECT_EQ(turn.behind[0].next_revision, 11);
+  EXPECT_THAT(seen(hub.take(outboxes.back())), ElementsAre("19:30:k"));
+  EXPECT_TRUE(hub.follow(watchers.front(), revision));
+  hub.publish(commit({put(++revision, "k")}));
+  EXPECT_THAT(seen(hub.take(outboxes.front())), ElementsAre("0:31:k"));
+  for (const std::shared_ptr<Watcher>& watcher : watchers) hub.stop(*watcher);
+  turn = {};
+  EXPECT_EQ(hub.kept_bytes(), 0u);
 }
 
 // Random commits, watchers that come, go, are slow or behind; each must see its range's events once, in order.
@@ -165,17 +219,20 @@ TEST_F(WatchHubTest, NothingIsLostRepeatedOrReordered) {
     std::int64_t from;
     std::vector<std::string> got;
   };
+  // Two clients, one of which reads seldom, and a hub that keeps little.
+  WatchHub hub(10, WatchHub::kOutboxBytesMax * 2 / 3);
+  std::array<Outbox, 2> outboxes{Outbox([] {}), Outbox([] {})};
   std::vector<store::Event> history;
   std::vector<Follower> followers;
   std::int64_t revision = 10;
   const auto text = [](const store::Event& event) { return std::to_string(event.revision.main) + event.kv.key; };
   const auto key = [&] { return std::string(1 + below(2), static_cast<char>('a' + below(3))); };
 
-  const auto drain = [&] {
-    const Turn turn = hub_.take(outbox_);
+  const auto drain = [&](Outbox& outbox) {
+    const Turn turn = hub.take(outbox);
     for (const Delivery& delivery : turn.deliveries)
       for (std::size_t index = delivery.begin; index < delivery.end; ++index) {
-        const store::Event& event = delivery.committed->events[index];
+        const store::Event& event = delivery.commit->events()[index];
         if (delivery.watcher->filter().keys().contains(event.kv.key))
           followers[static_cast<std::size_t>(delivery.watcher->id())].got.push_back(text(event));
       }
@@ -186,8 +243,9 @@ TEST_F(WatchHubTest, NothingIsLostRepeatedOrReordered) {
         if (event.revision.main >= behind.next_revision && event.revision.main <= to &&
             behind.watcher->filter().keys().contains(event.kv.key))
           followers[static_cast<std::size_t>(behind.watcher->id())].got.push_back(text(event));
-      hub_.follow(behind.watcher, to);
+      hub.follow(behind.watcher, to);
     }
+    return turn.more || !turn.behind.empty();
   };
 
   for (int step = 0; step < 1500; ++step) {
@@ -201,11 +259,13 @@ TEST_F(WatchHubTest, NothingIsLostRepeatedOrReordered) {
           ++filter.range_end.back();
         }
         const std::int64_t from = below(2) == 0 ? 0 : 11 + below(static_cast<unsigned>(revision));
-        followers.push_back({watch(std::move(filter), from), from > 0 ? from : revision + 1, {}});
+        const auto watcher = std::make_shared<Watcher>(std::move(filter), static_cast<std::int64_t>(followers.size()));
+        hub.start(watcher, outboxes[below(2)], from);
+        followers.push_back({watcher, from > 0 ? from : revision + 1, {}});
         break;
       }
       case 1:
-        drain();
+        drain(outboxes[below(8) == 0 ? 1 : 0]);
         break;
       default: {
         std::vector<store::Event> events;
@@ -215,13 +275,12 @@ TEST_F(WatchHubTest, NothingIsLostRepeatedOrReordered) {
           if (below(200) == 0) events.back().kv.value.assign(WatchHub::kOutboxBytesMax / 3, 'x');
         }
         history.insert(history.end(), events.begin(), events.end());
-        hub_.publish(commit(std::move(events)));
+        hub.publish(commit(std::move(events)));
       }
     }
   }
-  for (int turns = 0; turns < 100'000; ++turns) {
-    drain();
-    if (const Turn rest = hub_.take(outbox_); rest.behind.empty()) break;
+  for (Outbox& outbox : outboxes) {
+    for (bool more = true; more;) more = drain(outbox);
   }
   for (const Follower& follower : followers) {
     std::vector<std::string> expected;

@@ -8,8 +8,9 @@ namespace minigrpc::registry {
 
 namespace {
 
-// One response, cut at the end of a revision. Clients of other stacks take 4 MiB by default.
-constexpr std::size_t kResponseBytesMax = 1u << 20;
+// One response, cut at the end of a revision. Clients of other stacks take 4 MiB by default; and for a client that does
+// not read, one waits.
+constexpr std::size_t kResponseBytesMax = 256u << 10;
 constexpr std::size_t kHistoryEventsMax = 1000;
 // A longer piece of history is read off the loop: the store looks at every change in it, whosoever keys they are.
 constexpr std::int64_t kInlineRevisionsMax = 1000;
@@ -135,7 +136,7 @@ Task<bool> WatchSession::send_turn() {
     open = co_await send_history(std::move(behind));
     if (!open) co_return false;
   }
-  if (!turn.behind.empty()) co_return true;
+  if (turn.more || !turn.behind.empty()) co_return true;
 
   if (progress_wanted_ || progress_requested_) open = co_await send_progress(turn.revision);
   if (!open) co_return false;
@@ -267,7 +268,7 @@ Task<bool> WatchSession::send_delivery(Delivery delivery) {
   const std::int64_t id = delivery.watcher->id();
   const PrevKv with_prev = watchers_.at(id).prev_kv ? PrevKv::kInclude : PrevKv::kOmit;
   const WatchFilter& filter = delivery.watcher->filter();
-  const std::vector<store::Event>& all = delivery.committed->events;
+  const std::vector<store::Event>& all = delivery.commit->events();
 
   std::size_t index = delivery.begin;
   while (index < delivery.end) {
@@ -284,7 +285,7 @@ Task<bool> WatchSession::send_delivery(Delivery delivery) {
       bytes += events.back().ByteSizeLong();
     }
     if (events.empty()) continue;
-    const bool open = co_await send_events(id, delivery.committed->revision, std::move(events));
+    const bool open = co_await send_events(id, delivery.commit->revision(), std::move(events));
     if (!open) co_return false;
   }
   co_return true;
@@ -360,8 +361,11 @@ Task<bool> WatchSession::send_progress(std::int64_t revision) {
   co_return true;
 }
 
-Task<bool> WatchSession::write(etcdserverpb::WatchResponse response) {
-  auto writing = stream_.write(response);
+// No coroutine: once it is serialized, the message goes. A client that does not read need not have it twice.
+Task<bool> WatchSession::write(etcdserverpb::WatchResponse response) { return written(stream_.write(response)); }
+
+template <class Writing>
+Task<bool> WatchSession::written(Writing writing) {
   const bool open = co_await writing;
   co_return open && !ended_;
 }

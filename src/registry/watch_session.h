@@ -73,6 +73,8 @@ class WatchSession {
   Task<bool> send_progress(std::int64_t revision);
   // False when the call is over, as all of the above.
   Task<bool> write(etcdserverpb::WatchResponse response);
+  template <class Writing>
+  Task<bool> written(Writing writing);
 
   std::optional<std::int64_t> choose_id(std::int64_t wanted);
   etcdserverpb::WatchResponse response_for(std::int64_t watch_id, std::int64_t revision) const;

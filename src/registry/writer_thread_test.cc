@@ -64,7 +64,7 @@ class WriterThreadTest : public ::testing::Test {
     std::vector<std::int64_t> revisions;
     for (const Delivery& delivery : hub_.take(outbox_).deliveries)
       for (std::size_t i = delivery.begin; i < delivery.end; ++i)
-        revisions.push_back(delivery.committed->events[i].revision.main);
+        revisions.push_back(delivery.commit->events()[i].revision.main);
     return revisions;
   }
 

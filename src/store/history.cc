@@ -30,9 +30,10 @@ Result<std::optional<KeyValueView>> previous(const Snapshot& snapshot, const Log
 class Bounds {
  public:
   explicit Bounds(const HistoryRequest& request) : request_(request) {}
-  void add(const LogRecord& record) {
+  void add(const EventView& event) {
     ++events_;
-    bytes_ += record.key.size() + record.value.size();
+    bytes_ += event.kv.key.size() + event.kv.value.size();
+    if (event.prev_kv) bytes_ += event.prev_kv->key.size() + event.prev_kv->value.size();
   }
   bool reached() const {
     return (request_.events_max > 0 && events_ >= request_.events_max) ||
@@ -66,7 +67,7 @@ Result<HistoryResult> run_history(const Snapshot& snapshot, const HistoryRequest
       if (!prev) return prev.error();
       event.prev_kv = *prev;
     }
-    bounds.add(*record);
+    bounds.add(event);
     if (!visit(event)) return HistoryResult{{at->main, at->sub + 1}, false};
   }
   if (!cursor.status().ok()) return cursor.status();

@@ -63,6 +63,7 @@ Checkpoints::Checkpoints(const lmdb::Env& env, const Tables& tables, Journal jou
     : env_(env), tables_(tables), options_(options), journal_(std::move(journal)), applied_(options.applied) {
   layers_.active = std::make_shared<Overlay>();
   layers_.sequence = options.applied;
+  frozen_sequence_ = options.applied;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -92,9 +93,9 @@ void Checkpoints::freeze() {
   wanted_ = false;
   journal_.rotate();
   spare_goal_ = journal_.spare_size();
+  frozen_sequence_ = layers_.sequence;
   if (layers_.active->empty()) return;
   layers_.frozen = std::exchange(layers_.active, std::make_shared<Overlay>());
-  frozen_sequence_ = layers_.sequence;
   work_.notify_one();
 }
 
@@ -135,6 +136,10 @@ Status Checkpoints::commit(TableTxn& txn) {
   }
   txn.keep();
   const std::lock_guard lock(mutex_);
+  if (!gathers()) {
+    gathers_since_ = std::chrono::steady_clock::now();
+    work_.notify_one();
+  }
   layers_.sequence = sequence;
   // The spare segment keeps ahead of this one.
   if (journal_.size() * 2 > std::max(spare_goal_, kSpareSizeMin) && spare_goal_ < options_.journal_size) {
@@ -182,13 +187,22 @@ Status Checkpoints::close() {
 void Checkpoints::run() {
   Lock lock(mutex_);
   while (failure_.ok()) {
-    work_.wait(lock, [this] { return stopping_ || layers_.frozen || spare_wanted_; });
+    wait_for_work(lock);
     if (stopping_) return;
     if (layers_.frozen)
       attempt(lock);
-    else
+    else if (spare_wanted_)
       allocate_spare(lock);
   }
+}
+
+void Checkpoints::wait_for_work(Lock& lock) {
+  const auto is_work = [this] { return stopping_ || layers_.frozen || spare_wanted_; };
+  const auto is_timed = [this] { return gathers() && !wanted_; };
+  work_.wait(lock, [&] { return is_work() || is_timed(); });
+  if (is_work() || work_.wait_until(lock, gathers_since_ + options_.journal_time, [&] { return is_work() || !is_timed(); })) return;
+  wanted_ = true;
+  if (can_freeze()) freeze();
 }
 
 void Checkpoints::allocate_spare(Lock& lock) {

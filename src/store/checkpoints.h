@@ -2,7 +2,7 @@
 // overlay over LMDB, where readers find it; a thread brings what has gathered into LMDB, in one synced
 // transaction.
 //
-//   commit ─▶ journal segment ─▶ active overlay ┐ freeze: the segment is full, or somebody asked
+//   commit ─▶ journal segment ─▶ active overlay ┐ freeze: full, or old, or somebody asked
 //                                               ▼
 //                LMDB ◀─ one transaction ─ frozen overlay; then its segment is free for the next commits
 //
@@ -14,6 +14,7 @@
 
 #include <minigrpc/result.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -36,6 +37,7 @@ struct CheckpointOptions {
   Identity identity;
   std::uint64_t applied = 0;     // of LMDB; the journal is empty
   std::size_t journal_size = 0;  // a segment that is larger is full
+  std::chrono::milliseconds journal_time{};  // the longest that a batch waits for a checkpoint to begin
   lmdb::FaultPlan* faults = nullptr;
 };
 
@@ -72,10 +74,13 @@ class Checkpoints {
   using Lock = std::unique_lock<std::mutex>;
   bool full() const { return journal_.size() >= options_.journal_size; }
   bool can_freeze() const { return !batch_is_open_ && !layers_.frozen && !allocating_; }
+  // Whether anything is in the active overlay.
+  bool gathers() const { return layers_.sequence != frozen_sequence_; }
   void freeze();
   void allocate_spare(Lock& lock);
   void attempt(Lock& lock);
   void run();
+  void wait_for_work(Lock& lock);
   Status apply(const Overlay& overlay, std::uint64_t sequence) const;
   void stop();
 
@@ -89,7 +94,8 @@ class Checkpoints {
   std::condition_variable work_;     // the thread waits for something to do
   std::condition_variable attempt_;  // others wait for its next attempt
   Layers layers_;
-  std::uint64_t frozen_sequence_ = 0;  // of the frozen overlay's last batch
+  std::uint64_t frozen_sequence_ = 0;  // of the last batch that was frozen
+  std::chrono::steady_clock::time_point gathers_since_;  // the oldest batch of the active overlay
   std::uint64_t applied_ = 0;
   bool batch_is_open_ = false;
   bool wanted_ = false;  // the active overlay is to be frozen as soon as that can be

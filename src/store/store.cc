@@ -118,7 +118,11 @@ Status Store::Impl::open_journal() {
   if (!status.ok()) return cannot_open(directory.path(), status);
   if (durable())
     checkpoints.emplace(env, tables, std::move(*journal),
-                        CheckpointOptions{identity, *applied, options.journal_size, options.faults});
+                        CheckpointOptions{.identity = identity,
+                                          .applied = *applied,
+                                          .journal_size = options.journal_size,
+                                          .journal_time = options.journal_time,
+                                          .faults = options.faults});
   return {};
 }
 

@@ -28,6 +28,7 @@
 
 #include <minigrpc/result.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -73,6 +74,9 @@ struct Options {
   // Bytes that the journal gathers before they go into the database: time to start after a crash; and memory,
   // half as much again, and the same for what gathers meanwhile, twice if the disk falls behind.
   std::size_t journal_size = std::size_t{16} << 20;
+  // What was written goes into the database after this time, however little it is: a registry that has become
+  // quiet keeps none of that memory.
+  std::chrono::milliseconds journal_time = std::chrono::seconds(10);
   // For tests: which writes to the database fail. Borrowed until the store ends.
   lmdb::FaultPlan* faults = nullptr;
 };

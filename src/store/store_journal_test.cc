@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "store/errors.h"
 #include "store/journal_format.h"
@@ -77,6 +78,25 @@ TEST_F(StoreJournal, WhatOnlyTheJournalHasIsThereAfterACrash) {
     EXPECT_EQ(describe(read(**again).range({.keys = {"a", {}}, .revision = 2})),
               "a=1 c2 m2 v1 l0\ncount 1 at 4");
   }
+}
+
+// However little it is: the next write may be tomorrow.
+TEST_F(StoreJournal, WhatWasWrittenGoesIntoTheDatabaseAfterItsTime) {
+  const auto store = open_durable_store(
+      {.directory = directory_.path(), .journal_size = kNeverFull, .journal_time = std::chrono::milliseconds(20)});
+  // Each of them alone, and some while a checkpoint of those before is on its way.
+  for (int i = 1; i <= 20; ++i) {
+    put(*store, "a", std::to_string(i));
+    std::this_thread::sleep_for(std::chrono::milliseconds(i % 5 == 0 ? 50 : 3));
+  }
+  const auto in_database = [&] {
+    copy_files(directory_, left_behind_);
+    for (const char* name : {"journal.0", "journal.1"}) write_file(left_behind_ / name, "");
+    return get(*open_durable_store({.directory = left_behind_.path()}), "a");
+  };
+  for (int i = 0; i < 500 && in_database() != "a=20 c2 m21 v20 l0\ncount 1 at 21"; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(in_database(), "a=20 c2 m21 v20 l0\ncount 1 at 21");
 }
 
 TEST_F(StoreJournal, ADirectoryFromBeforeTheJournalOpens) {

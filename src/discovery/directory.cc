@@ -154,6 +154,7 @@ Task<Status> Directory::State::read_again() {
   {
     std::lock_guard lock(mutex_);
     ++resync_count_;
+    last_error_ = Status(StatusCode::kUnavailable, "the watch has a gap; the registry is read again");
   }
   while (true) {
     Task<Status> reading = read();

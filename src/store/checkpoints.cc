@@ -246,18 +246,22 @@ void Checkpoints::attempt(Lock& lock) {
 Status Checkpoints::apply(const Overlay& overlay, std::uint64_t sequence) const {
   Result<lmdb::Txn> txn = env_.begin_write();
   if (!txn) return txn.error();
-  std::string last_event;
-  {
-    lmdb::Cursor cursor(*txn, tables_.log);
-    cursor.seek_last();
-    if (!cursor.status().ok()) return cursor.status();
-    if (cursor.valid()) last_event = cursor.key();
-  }
+  // What lies beyond all that a table has is appended, which fills its pages: events always, and keys that are written
+  // in order. LMDB would leave each half empty otherwise.
+  std::optional<MDB_dbi> table;
+  std::string last;
   for (const Overlay::Entry* entry = overlay.first(); entry != nullptr; entry = overlay.next_key(entry)) {
     Status status;
+    if (table != entry->table()) {
+      table = entry->table();
+      lmdb::Cursor cursor(*txn, *table);
+      cursor.seek_last();
+      if (!cursor.status().ok()) return cursor.status();
+      last = cursor.valid() ? cursor.key() : std::string_view();
+    }
     if (entry->erased())
       status = txn->erase(entry->table(), entry->key()).status();
-    else if (entry->table() == tables_.log && entry->key() > last_event)
+    else if (entry->key() > last)
       status = txn->append(entry->table(), entry->key(), entry->value());
     else
       status = txn->put(entry->table(), entry->key(), entry->value());

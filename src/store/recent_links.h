@@ -1,5 +1,5 @@
-// The links of the versions that were written last. Who writes a key again needs those of its version before; to
-// find and decode that event in the log was a fifth of the processor time of a put.
+// The links of the versions that were written last: for what a key's Ancestry does not tell, of a tombstone, and of
+// where a jump over two jumps leads. To find and decode events in the log was a fifth of the processor time of a put.
 //
 // Thread rule: one thread, the writer's. Nothing here outlives the process: what is not known is read.
 #pragma once

@@ -10,6 +10,9 @@ namespace minigrpc::store {
 namespace {
 
 constexpr std::size_t kChecksumSize = 4;
+// Bits of a live record's form.
+constexpr std::uint64_t kValueInLog = 1;
+constexpr std::uint64_t kAncestry = 2;
 
 // Detects damage, not malice: each step maps the state one to one, so that a change within one word always
 // shows.
@@ -65,7 +68,7 @@ class Writer {
 
  private:
   static constexpr std::size_t kNumberSizeMax = 10;
-  static constexpr std::size_t kNumbersMax = 12;
+  static constexpr std::size_t kNumbersMax = 13;
 
   std::string& out_;
   char numbers_[kChecksumSize + kNumbersMax * kNumberSizeMax];
@@ -156,7 +159,14 @@ std::uint32_t record_checksum(std::string_view lmdb_key, std::string_view body) 
 void encode(const LiveRecord& record, std::string_view lmdb_key, std::string& out) {
   Writer writer(out);
   writer.number(record.create_revision).revision(record.mod).number(record.version).number(record.lease);
-  writer.number(std::uint64_t{record.value_in_log}).seal(lmdb_key, record.value);
+  writer.number((record.value_in_log ? kValueInLog : 0) | (record.ancestry ? kAncestry : 0));
+  if (const auto& of = record.ancestry)
+    writer.number(of->depth)
+        .revision(of->jump)
+        .number(of->jump_depth)
+        .revision(of->second)
+        .number(of->second_depth);
+  writer.seal(lmdb_key, record.value);
 }
 
 std::optional<LiveRecord> decode_live(std::string_view lmdb_key, std::string_view bytes) {
@@ -166,10 +176,18 @@ std::optional<LiveRecord> decode_live(std::string_view lmdb_key, std::string_vie
   record.mod = reader.revision();
   record.version = reader.natural();
   record.lease = reader.signed_number();
-  const std::uint64_t where = reader.number();
-  record.value_in_log = where == 1;
-  if (where == 0) record.value = reader.rest();
-  if (where > 1) reader.fail();
+  const std::uint64_t form = reader.number();
+  if (form > (kValueInLog | kAncestry)) reader.fail();
+  if ((form & kAncestry) != 0) {
+    Ancestry& of = record.ancestry.emplace();
+    of.depth = reader.number();
+    of.jump = reader.revision();
+    of.jump_depth = reader.number();
+    of.second = reader.revision();
+    of.second_depth = reader.number();
+  }
+  record.value_in_log = (form & kValueInLog) != 0;
+  if (!record.value_in_log) record.value = reader.rest();
   if (!reader.complete()) return std::nullopt;
   return record;
 }

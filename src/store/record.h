@@ -4,7 +4,9 @@
 // Pure. Thread rule: free functions. Decoded records borrow from the bytes that they were decoded from.
 //
 //   record   = checksum(4, little-endian) body      the checksum covers the LMDB key, too
-//   live     = create main sub version lease where value?        table `live`: a key's latest version
+//   live     = create main sub version lease form ancestry? value?   table `live`: a key's latest version. `form`: 1 for
+//              a value that stands in `log`, and 2 for an ancestry
+//   ancestry = depth jump jump_depth second second_depth
 //   dead     = main sub                                          table `dead`: a deleted key's tombstone
 //   log      = type create version lease depth prev jump jump_depth key-size key value     table `log`: an
 //   event state    = revision compact_revision cursor                  table `meta`: see State lease    = ttl
@@ -24,19 +26,6 @@ namespace minigrpc::store {
 // only, so that it is written once.
 inline constexpr std::size_t kInlineValueSizeMax = 512;
 
-struct LiveRecord {
-  std::int64_t create_revision = 0;
-  Revision mod;
-  std::int64_t version = 0;
-  LeaseId lease = 0;
-  bool value_in_log = false;
-  std::string_view value;  // empty if value_in_log
-};
-
-struct DeadRecord {
-  Revision tombstone;
-};
-
 // The way back through one key's versions, tombstones included. `prev` is the one before; `jump` is one
 // further back, chosen so that any version is found in O(log n) steps (Myers, "An applicative random-access
 // stack", 1983). A revision of 0 is none.
@@ -45,6 +34,32 @@ struct Links {
   Revision prev;
   Revision jump;
   std::uint64_t jump_depth = 0;
+};
+
+// Of a version: what the links of the next one are made of.
+struct Ancestry {
+  std::uint64_t depth = 0;
+  Revision jump{};
+  std::uint64_t jump_depth = 0;
+  Revision second{};  // the jump's jump; none, too, where compaction has taken the jump
+  std::uint64_t second_depth = 0;
+
+  Links links(Revision prev) const { return {depth, prev, jump, jump_depth}; }
+};
+
+struct LiveRecord {
+  std::int64_t create_revision = 0;
+  Revision mod{};
+  std::int64_t version = 0;
+  LeaseId lease = 0;
+  bool value_in_log = false;
+  std::string_view value{};  // empty if value_in_log
+  // Not in the records of schemas before 3: there `log` tells.
+  std::optional<Ancestry> ancestry{};
+};
+
+struct DeadRecord {
+  Revision tombstone;
 };
 
 struct LogRecord {

@@ -36,6 +36,21 @@ TEST(Record, LiveComesBack) {
   EXPECT_EQ(record->value, "value");
 }
 
+TEST(Record, LiveComesBackWithItsAncestry) {
+  std::string bytes;
+  encode(
+      LiveRecord{.version = 1, .value_in_log = true, .ancestry = Ancestry{200, {9, 1}, 100, {5, kSubMax}, 7}},
+      "key", bytes);
+  const std::optional<LiveRecord> record = decode_live("key", bytes);
+  ASSERT_TRUE(record && record->ancestry);
+  EXPECT_TRUE(record->value_in_log);
+  EXPECT_EQ(record->ancestry->depth, 200u);
+  EXPECT_EQ(record->ancestry->jump, (Revision{9, 1}));
+  EXPECT_EQ(record->ancestry->jump_depth, 100u);
+  EXPECT_EQ(record->ancestry->second, (Revision{5, kSubMax}));
+  EXPECT_EQ(record->ancestry->second_depth, 7u);
+}
+
 TEST(Record, LogComesBack) {
   const std::string bytes = log_bytes();
   const std::optional<LogRecord> record = decode_log("at", bytes);

@@ -150,28 +150,53 @@ Result<std::optional<KeyValueView>> Snapshot::find(std::string_view key, std::in
   return version_at(**deleted, at);
 }
 
-Result<Links> Snapshot::links_after(Revision prev, const RecentLinks& recent) const {
-  if (prev.main == 0) return Links{};
-  std::optional<Links> links = recent.find(prev);
-  if (!links) {
-    Result<LogRecord> before = log_required(prev);
-    if (!before) return before.error();
-    links = before->links;
+Result<std::optional<Links>> Snapshot::links(Revision at, const RecentLinks& recent) const {
+  if (const std::optional<Links> known = recent.find(at)) return known;
+  Result<std::optional<LogRecord>> record = log(at);
+  if (!record) return record.error();
+  return record->has_value() ? std::optional((*record)->links) : std::nullopt;
+}
+
+Result<Ancestry> Snapshot::ancestry(Revision at, const RecentLinks& recent) const {
+  Result<std::optional<Links>> own = links(at, recent);
+  if (!own) return own.error();
+  if (!own->has_value()) return damaged("a missing event");
+  Ancestry ancestry{.depth = (*own)->depth, .jump = (*own)->jump, .jump_depth = (*own)->jump_depth};
+  if (ancestry.jump.main == 0) return ancestry;
+  Result<std::optional<Links>> jump = links(ancestry.jump, recent);
+  if (!jump) return jump.error();
+  if (jump->has_value()) {
+    ancestry.second = (*jump)->jump;
+    ancestry.second_depth = (*jump)->jump_depth;
   }
-  Links next{links->depth + 1, prev, prev, links->depth};
-  if (links->jump.main == 0) return next;
+  return ancestry;
+}
+
+Result<Ancestry> Snapshot::ancestry_after(Revision prev, const std::optional<Ancestry>& of_prev,
+                                          const RecentLinks& recent) const {
+  if (prev.main == 0) return Ancestry{};
+  Result<Ancestry> before = of_prev ? Result<Ancestry>(*of_prev) : ancestry(prev, recent);
+  if (!before) return before;
+  Ancestry next{.depth = before->depth + 1,
+                .jump = prev,
+                .jump_depth = before->depth,
+                .second = before->jump,
+                .second_depth = before->jump_depth};
   // Two jumps of the same length behind us become one of twice that length. Where compaction has taken what
   // they lead to, nobody will want to go there either.
-  std::optional<Links> jump = recent.find(links->jump);
-  if (!jump) {
-    Result<std::optional<LogRecord>> record = log(links->jump);
-    if (!record) return record.error();
-    if (!record->has_value()) return next;
-    jump = (*record)->links;
-  }
-  if (jump->jump.main != 0 && links->depth - links->jump_depth == links->jump_depth - jump->jump_depth) {
-    next.jump = jump->jump;
-    next.jump_depth = jump->jump_depth;
+  if (before->second.main == 0 ||
+      before->depth - before->jump_depth != before->jump_depth - before->second_depth)
+    return next;
+  next.jump = before->second;
+  next.jump_depth = before->second_depth;
+  next.second = {};
+  next.second_depth = 0;
+  if (next.jump_depth == 0) return next;  // a key's first version has no jump
+  Result<std::optional<Links>> second = links(next.jump, recent);
+  if (!second) return second.error();
+  if (second->has_value()) {
+    next.second = (*second)->jump;
+    next.second_depth = (*second)->jump_depth;
   }
   return next;
 }

@@ -68,8 +68,14 @@ struct Snapshot {
   Result<std::optional<KeyValueView>> version_at(Revision newer, std::int64_t at) const;
   // The same for any key; `at` may be kLatest. The result's key is the caller's or the log's.
   Result<std::optional<KeyValueView>> find(std::string_view key, std::int64_t at, bool with_value) const;
-  // The links of the version that follows `prev` (0: the first one).
-  Result<Links> links_after(Revision prev, const RecentLinks& recent) const;
+  // Of the version that follows `prev` (0: the first one), whose own is `of_prev`, where that is known.
+  Result<Ancestry> ancestry_after(Revision prev, const std::optional<Ancestry>& of_prev,
+                                  const RecentLinks& recent) const;
+
+ private:
+  // nullopt: compacted.
+  Result<std::optional<Links>> links(Revision at, const RecentLinks& recent) const;
+  Result<Ancestry> ancestry(Revision at, const RecentLinks& recent) const;
 };
 
 // Walks the keys of a range that exist at a revision, in key order.

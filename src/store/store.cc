@@ -14,8 +14,9 @@ namespace minigrpc::store {
 
 namespace {
 
-constexpr std::uint64_t kSchemaVersion = 2;
-constexpr std::uint64_t kSchemaWithoutJournal = 1;
+constexpr std::uint64_t kSchemaVersion = 3;
+// Before 2 there was no journal, and before 3 no ancestry in live records. Both are read as they are.
+constexpr std::uint64_t kSchemaVersionMin = 1;
 constexpr std::string_view kSchemaKey = "schema";
 constexpr std::string_view kClusterKey = "cluster_id";
 constexpr std::string_view kMemberKey = "member_id";
@@ -166,11 +167,11 @@ Status Store::Impl::create(lmdb::Txn& txn) {
 Status Store::Impl::load_identity(lmdb::Txn& txn) {
   Result<std::uint64_t> schema = read_number(txn, tables.meta, kSchemaKey);
   if (!schema) return schema.error();
-  if (*schema != kSchemaVersion && *schema != kSchemaWithoutJournal)
-    return {StatusCode::kFailedPrecondition, "the database has schema version " + std::to_string(*schema) +
-                                                 ", this program reads version " +
-                                                 std::to_string(kSchemaVersion)};
-  // A program that knows of no journal must not open what may have one.
+  if (*schema < kSchemaVersionMin || *schema > kSchemaVersion)
+    return {StatusCode::kFailedPrecondition,
+            "the database has schema version " + std::to_string(*schema) + ", this program reads versions " +
+                std::to_string(kSchemaVersionMin) + " to " + std::to_string(kSchemaVersion)};
+  // A program that knows less must not open what may have more from here on.
   if (*schema != kSchemaVersion)
     if (Status status = write_number(txn, tables.meta, kSchemaKey, kSchemaVersion); !status.ok())
       return status;

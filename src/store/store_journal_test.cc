@@ -126,6 +126,65 @@ TEST_F(StoreJournal, ADirectoryFromBeforeTheJournalOpens) {
   EXPECT_EQ(get(*again, "b"), "b=2 c3 m3 v1 l0\ncount 1 at 3");
 }
 
+// Its live records do not know their ancestry: it is found in the log, and every version from there.
+TEST_F(StoreJournal, ADirectoryOfASchemaWithoutAncestryOpens) {
+  {
+    const auto store = open();
+    for (int i = 1; i <= 21; ++i) put(*store, "a", std::to_string(i));
+    put(*store, "b", "once");
+  }
+  {
+    Result<lmdb::Env> env = lmdb::Env::open({.directory = directory_.path(), .map_size = 1 << 30});
+    Result<lmdb::Txn> txn = env->begin_write();
+    std::string bytes;
+    append_big_endian(2, bytes);
+    ASSERT_TRUE(txn->put(*txn->open_table("meta", false), "schema", bytes).ok());
+    const MDB_dbi live = *txn->open_table("live", false);
+    for (const char* key : {"a", "b"}) {
+      const std::string found(**txn->get(live, key));
+      std::optional<LiveRecord> record = decode_live(key, found);
+      ASSERT_TRUE(record && record->ancestry);
+      record->ancestry.reset();
+      encode(*record, key, bytes);
+      ASSERT_TRUE(txn->put(live, key, bytes).ok());
+    }
+    ASSERT_TRUE(txn->commit().ok());
+  }
+  {
+    auto store = open();
+    for (int i = 22; i <= 300; ++i) {
+      if (i % 50 == 0) {
+        store.reset();
+        store = open();
+      }
+      put(*store, "a", std::to_string(i));
+    }
+    for (int i = 1; i <= 21; ++i)
+      EXPECT_EQ(describe(read(*store).range({.keys = {"a", {}}, .revision = i + 1})),
+                "a=" + std::to_string(i) + " c2 m" + std::to_string(i + 1) + " v" + std::to_string(i) +
+                    " l0\ncount 1 at 302");
+    EXPECT_EQ(get(*store, "b"), "b=once c23 m23 v1 l0\ncount 1 at 302");
+  }
+  // The links are those of Myers' stack, whether a version was found in memory, in a live record or in the log.
+  Result<lmdb::Env> env = lmdb::Env::open({.directory = directory_.path(), .map_size = 1 << 30});
+  Result<lmdb::Txn> txn = env->begin_write();
+  const MDB_dbi log = *txn->open_table("log", false);
+  std::vector<std::optional<std::size_t>> jumps{std::nullopt};  // of each depth, to which one
+  lmdb::Cursor cursor(*txn, log);
+  for (cursor.seek({}); cursor.valid(); cursor.next()) {
+    const std::optional<LogRecord> record = decode_log(cursor.key(), cursor.value());
+    ASSERT_TRUE(record);
+    if (record->key != "a" || record->links.depth == 0) continue;
+    const std::size_t prev = jumps.size() - 1;
+    const std::optional<std::size_t> jump = jumps[prev];
+    const std::optional<std::size_t> second = jump ? jumps[*jump] : std::nullopt;
+    jumps.push_back(second && prev - *jump == *jump - *second ? *second : prev);
+    ASSERT_EQ(record->links.depth, jumps.size() - 1);
+    ASSERT_EQ(record->links.jump_depth, *jumps.back()) << "of depth " << record->links.depth;
+  }
+  EXPECT_EQ(jumps.size(), 300u);
+}
+
 TEST_F(StoreJournal, ATornTailIsNoError) {
   const auto store = open();
   put(*store, "a", "1");

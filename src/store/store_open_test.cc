@@ -138,13 +138,13 @@ TEST(StoreOpen, AnotherSchemaVersionIsRefused) {
     Result<lmdb::Env> env = lmdb::Env::open({.directory = directory.path(), .map_size = 1 << 30});
     Result<lmdb::Txn> txn = env->begin_write();
     std::string version;
-    append_big_endian(3, version);
+    append_big_endian(4, version);
     ASSERT_TRUE(txn->put(*txn->open_table("meta", false), "schema", version).ok());
     ASSERT_TRUE(txn->commit().ok());
   }
   const Status status = try_open(directory.path());
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr("schema version 3"));
+  EXPECT_THAT(status.message(), HasSubstr("schema version 4"));
 }
 
 // Reads everything there is, as far as it can be read. Must not crash.

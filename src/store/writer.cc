@@ -32,8 +32,8 @@ Result<PutResult> Writer::put(const PutRequest& request) {
     was_deleted = tombstone->has_value();
     prev = tombstone->value_or(Revision{});
   }
-  Result<Links> links = before.links_after(prev, recent_);
-  if (!links) return links.error();
+  Result<Ancestry> ancestry = before.ancestry_after(prev, exists ? (*live)->ancestry : std::nullopt, recent_);
+  if (!ancestry) return ancestry.error();
 
   // From here on the database changes: nothing above is borrowed from it any more.
   const Revision revision = next_revision();
@@ -48,7 +48,7 @@ Result<PutResult> Writer::put(const PutRequest& request) {
 
   const KeyValueView view{kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease};
   const Before replaced{.lease = exists ? prev_kv->lease : 0, .was_deleted = was_deleted};
-  if (Status status = write_version(revision, view, *links, replaced); !status.ok()) return status;
+  if (Status status = write_version(revision, view, prev, *ancestry, replaced); !status.ok()) return status;
 
   PutResult result{revision.main, {}};
   if (request.prev_kv) result.prev_kv = prev_kv;
@@ -89,8 +89,9 @@ Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& req
   Result<KeyValueView> kv = before.load(key, **live, true);
   if (!kv) return kv.error();
   KeyValue prev_kv = kv->to_owned();
-  Result<Links> links = before.links_after((*live)->mod, recent_);
-  if (!links) return links.error();
+  const Revision prev = (*live)->mod;
+  Result<Ancestry> ancestry = before.ancestry_after(prev, (*live)->ancestry, recent_);
+  if (!ancestry) return ancestry.error();
 
   const Revision revision = next_revision();
   std::optional<KeyValue> before_revision = prev_kv;
@@ -100,7 +101,8 @@ Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& req
     before_revision.reset();
     if (older->has_value()) before_revision = (*older)->to_owned();
   }
-  if (Status status = write_tombstone(revision, key, *links, prev_kv.lease); !status.ok()) return status;
+  if (Status status = write_tombstone(revision, key, ancestry->links(prev), prev_kv.lease); !status.ok())
+    return status;
 
   if (request.prev_kv) result.prev_kvs.push_back(std::move(prev_kv));
   ++result.deleted;
@@ -112,11 +114,18 @@ Result<bool> Writer::erase(const std::string& key, const DeleteRangeRequest& req
   return true;
 }
 
-Status Writer::write_version(Revision revision, const KeyValueView& kv, const Links& links, Before before) {
-  const LogRecord log{EventType::kPut, kv.create_revision, kv.version, kv.lease, links, kv.key, kv.value};
+Status Writer::write_version(Revision revision, const KeyValueView& kv, Revision prev,
+                             const Ancestry& ancestry, Before before) {
+  const LogRecord log{EventType::kPut, kv.create_revision, kv.version, kv.lease, ancestry.links(prev), kv.key,
+                      kv.value};
   if (Status status = append_log(revision, log); !status.ok()) return status;
-  LiveRecord record{
-      kv.create_revision, revision, kv.version, kv.lease, kv.value.size() > kInlineValueSizeMax, {}};
+  LiveRecord record{.create_revision = kv.create_revision,
+                    .mod = revision,
+                    .version = kv.version,
+                    .lease = kv.lease,
+                    .value_in_log = kv.value.size() > kInlineValueSizeMax,
+                    .value = {},
+                    .ancestry = ancestry};
   if (!record.value_in_log) record.value = kv.value;
   encode(record, kv.key, buffer_);
   if (Status status = tables_.live.put(txn_, kv.key, buffer_); !status.ok()) return status;
@@ -150,11 +159,13 @@ Status Writer::replay(const EventView& event) {
   if (!tombstone) return tombstone.error();
   const bool exists = live->has_value();
   const LeaseId lease = exists ? (*live)->lease : 0;
-  Result<Links> links = before.links_after(exists ? (*live)->mod : tombstone->value_or(Revision{}), recent_);
-  if (!links) return links.error();
+  const Revision prev = exists ? (*live)->mod : tombstone->value_or(Revision{});
+  Result<Ancestry> ancestry = before.ancestry_after(prev, exists ? (*live)->ancestry : std::nullopt, recent_);
+  if (!ancestry) return ancestry.error();
   state_.revision = event.revision.main;
-  if (event.type == EventType::kDelete) return write_tombstone(event.revision, key, *links, lease);
-  return write_version(event.revision, event.kv, *links, {lease, tombstone->has_value()});
+  if (event.type == EventType::kDelete)
+    return write_tombstone(event.revision, key, ancestry->links(prev), lease);
+  return write_version(event.revision, event.kv, prev, *ancestry, {lease, tombstone->has_value()});
 }
 
 Status Writer::append_log(Revision revision, const LogRecord& record) {

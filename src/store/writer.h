@@ -53,7 +53,8 @@ class Writer {
     LeaseId lease = 0;
     bool was_deleted = false;
   };
-  Status write_version(Revision revision, const KeyValueView& kv, const Links& links, Before before);
+  Status write_version(Revision revision, const KeyValueView& kv, Revision prev, const Ancestry& ancestry,
+                       Before before);
   Status write_tombstone(Revision revision, std::string_view key, const Links& links, LeaseId lease_before);
   Revision next_revision() const { return {state_.revision + 1, sub_}; }
   Status append_log(Revision revision, const LogRecord& record);

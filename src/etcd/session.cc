@@ -116,10 +116,10 @@ Task<Status> Mutex::lock() {
     Task<Status> waiting = wait_for_predecessors();
     outcome = co_await waiting;
   }
-  // Also where enqueue() failed: the server may have our key all the same.
+  // Also where enqueue() failed: the server may have our key all the same. If that fails, too, it goes with the lease.
   if (!outcome.ok()) {
     Task<Status> leaving = leave_queue();
-    co_await leaving;
+    [[maybe_unused]] const Status left = co_await leaving;
   }
   co_return outcome;
 }
@@ -129,7 +129,7 @@ Task<Status> Mutex::try_lock() {
   Result<bool> first = co_await entering;
   if (first && *first) co_return Status();
   Task<Status> leaving = leave_queue();
-  co_await leaving;
+  [[maybe_unused]] const Status left = co_await leaving;
   if (!first) co_return std::move(first).error();
   co_return Status(StatusCode::kAborted, "somebody else holds the lock");
 }

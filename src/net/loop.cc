@@ -34,8 +34,7 @@ TimePoint Loop::coarse_now() {
 
 Loop* Loop::current() { return t_current; }
 
-Loop::Loop()
-    : io_(1), work_(io_.get_executor()), wakeup_(io_), receive_buffer_(limits::kReceiveBufferSize) {
+Loop::Loop() : receive_buffer_(limits::kReceiveBufferSize), io_(1), work_(io_.get_executor()), wakeup_(io_) {
   // The program's signals belong to its own threads.
   sigset_t all;
   sigset_t before;

@@ -103,9 +103,6 @@ class Loop final : public Executor {
   static constexpr TimePoint::rep kNoManualTime = TimePoint::duration::min().count();
   static std::atomic<TimePoint::rep> manual_time_;
 
-  boost::asio::io_context io_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  boost::asio::steady_timer wakeup_;
   TimePoint wakeup_at_ = TimePoint::max();
   TimerHeap timers_;
   std::vector<Flushable*> to_flush_;
@@ -113,6 +110,10 @@ class Loop final : public Executor {
   bool flush_posted_ = false;
   std::vector<std::byte> receive_buffer_;
   ContextValues shared_;
+  // After those: what still waits for a socket when this goes is destroyed with it, and disarms its timers.
+  boost::asio::io_context io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer wakeup_;
   std::thread thread_;  // last: it uses the others
 };
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -168,6 +169,28 @@ TEST_F(TlsTest, ACertificateOfAnotherAuthorityIsRefused) {
   EXPECT_THAT(status.message(), HasSubstr("the peer's certificate is not accepted"));
   // The system's roots do not know it either.
   EXPECT_THAT(try_call(listen(), TlsChannelOptions{}).message(), HasSubstr("the peer's certificate is not accepted"));
+}
+
+// It waits for the server to read why it was refused, with a timer in the loop that goes.
+TEST_F(TlsTest, ARuntimeMayEndWhileARefusedHandshakeLingers) {
+  RawListener listener;
+  std::promise<void> ended;
+  std::thread server([&] {
+    RawPeer peer = listener.accept();
+    RawTls tls(peer, server_certificate());
+    ended.get_future().wait();
+  });
+  {
+    Runtime client({.loops = 1});
+    TlsChannelOptions options;
+    options.server_ca = Pem::text(stranger().certificate());
+    Channel made(client, "127.0.0.1:" + std::to_string(listener.port()),
+                 {.credentials = ChannelCredentials::tls(std::move(options))});
+    EXPECT_THAT(call_unary(made, "x", {.timeout = 20s}).status().message(),
+                HasSubstr("certificate is not accepted"));
+  }
+  ended.set_value();
+  server.join();
 }
 
 TEST_F(TlsTest, ACertificateForAnotherNameIsRefused) {

@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "command_line.h"
-#include "invocation.h"
 #include "text.h"
 
 namespace minigrpc::cli {
@@ -98,6 +97,23 @@ RemoteAddress remote_address(const Invocation& invocation, const RemoteFlags& re
   options.connect_timeout = std::chrono::ceil<std::chrono::milliseconds>(globals.dial_timeout);
   options.keepalive = keepalive(globals);
   return {address.target, std::move(options)};
+}
+
+std::string_view advice_on(const Status& status) {
+  if (status.code() != StatusCode::kUnavailable || status.origin() != StatusOrigin::kLocal) return "";
+  const auto says = [&](std::string_view words) { return status.message().find(words) != std::string::npos; };
+  if (says("does it expect TLS?"))
+    return "For TLS write https://HOST:PORT, and --cacert FILE where its authority is your own.\n";
+  if (says("certificate is not accepted"))
+    return "Its authority is given by --cacert FILE, the name that it is for by --servername NAME.\n";
+  if (says("TLS handshake")) return "";
+  return "Nobody answers there. 'minigrpc services' shows who is registered.\n";
+}
+
+int fail(Invocation& invocation, const Status& status, Exit exit) {
+  const int code = invocation.fail(exit, status.message());
+  invocation.err() << advice_on(status);
+  return code;
 }
 
 Result<Reflected> ask_server(const Channel& channel, const RemoteFlags& remote, ReflectionQuestion question) {

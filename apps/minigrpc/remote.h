@@ -13,11 +13,10 @@
 
 #include "call_schema.h"
 #include "flags.h"
+#include "invocation.h"
 #include "reflection_client.h"
 
 namespace minigrpc::cli {
-
-class Invocation;
 
 struct RemoteFlags {
   SchemaFiles schema;
@@ -51,6 +50,11 @@ RemoteAddress remote_address(const Invocation& invocation, const RemoteFlags& re
 Result<CallSchema> find_schema(const RemoteFlags& remote, const Channel& channel, const std::string& method);
 // Whether it is what was typed that has no schema, and not the server that failed.
 bool is_callers_fault(const Status& status);
+
+// A line on what to do where the way to the target failed as `status` says; or "".
+std::string_view advice_on(const Status& status);
+// Writes what a server, or the way to it, answered, and that; returns the exit status.
+int fail(Invocation& invocation, const Status& status, Exit exit = Exit::kError);
 
 // What the server itself says; see reflect(). Blocks.
 Result<Reflected> ask_server(const Channel& channel, const RemoteFlags& remote, ReflectionQuestion question);

@@ -215,8 +215,8 @@ int bench(Invocation& invocation, const BenchFlags& flags, const Arguments& argu
     schema = find_schema(flags.remote, *channel, arguments[1]);
   }
   if (!schema)
-    return invocation.fail(schema.error(),
-                           is_callers_fault(schema.error()) ? Exit::kBadArguments : Exit::kError);
+    return fail(invocation, schema.error(),
+                is_callers_fault(schema.error()) ? Exit::kBadArguments : Exit::kError);
   const Result<CallSchema::Method> method = schema->find_method(arguments[1]);
   if (!method) return invocation.fail(Exit::kBadArguments, method.error().message());
   const CallSchema& known = *schema;

@@ -173,8 +173,7 @@ int fail_call(Invocation& invocation, const CallSchema& schema, const Status& st
     invocation.err() << "  " << i + 1 << ")\t" << type << " "
                      << (json ? *json : "(not in the schema) " + base64(details[i].value())) << "\n";
   }
-  if (status.code() == StatusCode::kUnavailable && status.origin() == StatusOrigin::kLocal)
-    invocation.err() << "Nobody answers there. 'minigrpc services' shows who is registered.\n";
+  invocation.err() << advice_on(status);
   return kExitOfCall + static_cast<int>(status.code());
 }
 

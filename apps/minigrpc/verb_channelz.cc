@@ -210,7 +210,7 @@ int channelz(Invocation& invocation, const RemoteFlags& remote, const Arguments&
   if (printed.ok()) return 0;
   if (printed.code() == StatusCode::kUnimplemented)
     return invocation.fail(Exit::kError, "the server has no channelz (grpc.channelz.v1.Channelz)");
-  return invocation.fail(printed);
+  return fail(invocation, printed);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ int fail_reflection(Invocation& invocation, const Status& status) {
   if (status.code() == StatusCode::kUnimplemented)
     return invocation.fail(Exit::kError,
                            "the server has no reflection (grpc.reflection.v1): pass --proto FILE or --protoset FILE");
-  return invocation.fail(status);
+  return fail(invocation, status);
 }
 
 int list_services(Invocation& invocation, const RemoteFlags& remote, const Arguments& arguments) {

@@ -148,6 +148,14 @@ class BenchTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("--dial-timeout", done.stderr)
 
+    def test_nobody_at_the_target(self):
+        # Of the target that was named, not of the registry that was not.
+        for arguments in (["bench", "127.0.0.1:1", "Shop/Sell"], ["list", "127.0.0.1:1"], ["channelz", "127.0.0.1:1"]):
+            done = subprocess.run([OPTIONS.minigrpc, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, env=CLEAN)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn("127.0.0.1:1: Connection refused\nNobody answers there.", done.stderr)
+            self.assertNotIn("2379", done.stderr)
+
 
 def main():
     global OPTIONS

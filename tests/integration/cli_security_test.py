@@ -147,7 +147,8 @@ class TlsTest(WithDirectory):
         named = ["--cacert", self.path("ca.pem"), "--servername"]
         self.assertIn("version", self.ok("call", self.url, *call, *named, "registry.example"))
         self.assertIn("certificate", self.fails("call", self.url, *call, *named, "elsewhere.example", status=64 + 14))
-        self.assertIn("certificate", self.fails("call", self.url, *call, status=64 + 14))
+        self.assertIn("given by --cacert FILE", self.fails("call", self.url, *call, status=64 + 14))
+        self.assertIn("For TLS write https", self.fails("call", self.registry.endpoint, *call, status=64 + 14))
         reflected = run(OPTIONS.minigrpc, "list", self.url, "--cacert", self.path("ca.pem"))
         self.assertTrue("no reflection" in reflected.stderr or "etcdserverpb.KV" in reflected.stdout, reflected)
 

@@ -132,15 +132,21 @@ Task<Status> LeaseService::serve(Access access, KeepAliveStream* stream) {
     etcdserverpb::LeaseKeepAliveResponse answer;
     // Asked for before: a lease that ends at a later revision was alive at this one.
     member_.fill(answer.mutable_header(), member_.hub().revision());
-    auto renew = [&](store::Store& store) -> Status {
-      if (Status status = may_renew(access, store, id); !status.ok()) return status;
-      const Result<store::LeaseInfo> renewed = store.lease_renew(id, now_ms());
-      if (!renewed) return renewed.error();
+    Status status = may_renew(access, member_.store(), id);
+    if (!status.ok()) co_return status;
+    if (const std::optional<store::LeaseInfo> renewed = member_.store().lease_renew_in_time(id, now_ms())) {
       info = *renewed;
-      return Status();
-    };
-    auto renewing = member_.writer().inspect(renew);
-    Status status = co_await renewing;
+    } else {
+      // It is due: whether it is revoked or lives on is the writer's to say.
+      auto renew = [&](store::Store& store) -> Status {
+        const Result<store::LeaseInfo> late = store.lease_renew(id, now_ms());
+        if (!late) return late.error();
+        info = *late;
+        return Status();
+      };
+      auto renewing = member_.writer().inspect(renew);
+      status = co_await renewing;
+    }
     // A lease that does not exist is an answer with TTL 0, not an error: other leases share the stream.
     if (!status.ok() && status.code() != StatusCode::kNotFound) co_return status;
     if (status.ok()) member_.counters().leases_renewed.add();

@@ -1,7 +1,7 @@
 // The clockwork of leases: who lives until when. In memory only; that a lease exists is on disk, its deadline
 // is not.
 //
-// Pure. Thread rule: one thread at a time.
+// Thread rule: any thread; one lock. Only expired() and what follows from it belong to one thread, the writer.
 //
 // Renewals are many and expiries few, so a renewal only moves the lease's deadline. The queue keeps the
 // deadline that the lease had when it was queued, and queues it again when that comes too early: once a TTL,
@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <queue>
 #include <unordered_map>
@@ -28,6 +29,8 @@ class Leases {
   void revoke(LeaseId id);
   // nullopt: no such lease.
   std::optional<LeaseInfo> renew(LeaseId id, std::int64_t now_ms);
+  // The same for a lease that nobody may be about to revoke: nullopt also if it is due.
+  std::optional<LeaseInfo> renew_in_time(LeaseId id, std::int64_t now_ms);
   std::optional<LeaseInfo> info(LeaseId id, std::int64_t now_ms) const;
   // In order of id.
   std::vector<LeaseId> ids() const;
@@ -42,6 +45,7 @@ class Leases {
     std::int64_t ttl_s = 0;
     std::int64_t deadline_ms = 0;
     std::uint64_t ticket = 0;  // of its one valid entry in the queue
+    bool handed_out = false;   // by expired(): it is being revoked, unless it is renewed
   };
   struct Entry {
     std::int64_t deadline_ms;
@@ -50,10 +54,13 @@ class Leases {
     friend auto operator<=>(const Entry&, const Entry&) = default;
   };
 
+  // All with the lock held.
+  std::optional<LeaseInfo> renew_found(LeaseId id, Lease& lease, std::int64_t now_ms);
   void enqueue(LeaseId id, Lease& lease);
   // Makes the queue's first entry a valid one with the lease's true deadline. False: no leases.
   bool settle();
 
+  mutable std::mutex mutex_;
   std::unordered_map<LeaseId, Lease> leases_;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
   std::uint64_t last_ticket_ = 0;

@@ -49,6 +49,22 @@ TEST(Leases, ADueLeaseCanBeRenewedUntilItIsRevoked) {
   EXPECT_EQ(leases.next_expiry_ms(), std::nullopt);
 }
 
+// Any thread may renew a lease, but not one that the writer may be revoking.
+TEST(Leases, ARenewalInTimeIsOfLeasesThatNobodyRevokes) {
+  Leases leases;
+  leases.grant(1, 10, 0);
+  EXPECT_EQ(leases.renew_in_time(2, 0), std::nullopt);
+  EXPECT_EQ(leases.renew_in_time(1, 9'999)->remaining_ms, 10'000);
+  EXPECT_EQ(leases.renew_in_time(1, 19'999), std::nullopt) << "it is due";
+  EXPECT_THAT(leases.expired(20'000, 9), ElementsAre(1));
+  // By a clock that was read before: the writer has it in its hands.
+  EXPECT_EQ(leases.renew_in_time(1, 19'000), std::nullopt);
+  EXPECT_EQ(leases.renew(1, 20'001)->remaining_ms, 10'000);
+  EXPECT_EQ(leases.renew_in_time(1, 20'002)->remaining_ms, 10'000);
+  leases.revoke(1);
+  EXPECT_EQ(leases.renew_in_time(1, 20'003), std::nullopt);
+}
+
 TEST(Leases, AnIdGrantedAgainIsOneLease) {
   Leases leases;
   leases.grant(1, 10, 0);

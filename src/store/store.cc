@@ -334,6 +334,10 @@ Result<LeaseInfo> Store::lease_renew(LeaseId id, std::int64_t now_ms) {
   return *info;
 }
 
+std::optional<LeaseInfo> Store::lease_renew_in_time(LeaseId id, std::int64_t now_ms) {
+  return impl_->leases.renew_in_time(id, now_ms);
+}
+
 Result<LeaseInfo> Store::lease_info(LeaseId id, std::int64_t now_ms) const {
   const std::optional<LeaseInfo> info = impl_->leases.info(id, now_ms);
   if (!info) return errors::lease_not_found();

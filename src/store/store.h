@@ -2,7 +2,7 @@
 // LMDB.
 //
 // One writer thread and any number of readers:
-//   - Store::open(), begin(), the WriteBatch and everything about leases belong to one thread, the writer.
+//   - Store::open(), begin(), the WriteBatch and what is said so of leases belong to one thread, the writer.
 //     One batch is open at a time.
 //   - read(), snapshot_copy(), size() and identity() may be called from any thread. A ReadView is used by one
 //     thread at a time; it may move between threads.
@@ -261,6 +261,9 @@ class Store {
   // Starts the TTL again from now_ms, without touching the disk. A lease that is due but not yet revoked is
   // renewed too. NOT_FOUND if it does not exist.
   Result<LeaseInfo> lease_renew(LeaseId id, std::int64_t now_ms);
+  // Any thread: the same for a lease that is not due, so that it is not about to be revoked. nullopt: ask the
+  // writer's.
+  std::optional<LeaseInfo> lease_renew_in_time(LeaseId id, std::int64_t now_ms);
   Result<LeaseInfo> lease_info(LeaseId id, std::int64_t now_ms) const;
   // In order of id.
   std::vector<LeaseId> leases() const;

@@ -140,6 +140,13 @@ TEST(DecompressTest, ZstdWithoutAnAnnouncedSize) {
             StatusCode::kResourceExhausted);
 }
 
+// A frame of version 0.6 of the format, which libzstd reads where it was built so, and says of it what depends on the room.
+TEST(DecompressTest, ZstdFromBeforeItsRfcIsRefused) {
+  const std::string old = "\x26\xb5\x2f\xfd\x58\xff\xff\x02\xff";
+  EXPECT_EQ(decompress_status(Compression::kZstd, old, 1 << 20).code(), StatusCode::kInternal);
+  EXPECT_EQ(decompress_status(Compression::kZstd, "\x28\xb5\x2f", 1 << 20).code(), StatusCode::kInternal);
+}
+
 TEST(DecompressTest, ZstdWithAHugeWindowIsRefused) {
   EXPECT_EQ(decompress_status(Compression::kZstd, zstd_stream(std::string(100, 'a'), 27), 1000).code(),
             StatusCode::kInternal);

@@ -2,6 +2,8 @@
 
 #include <zstd.h>
 
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 
@@ -39,6 +41,13 @@ ZSTD_DCtx* decompressor() {
   return t_decompressor.get();
 }
 
+// By RFC 8878, section 3.1.1. libzstd may also read what came before that, with decoders that nobody looks after: not
+// for peers.
+bool is_frame(std::span<const std::byte> bytes) {
+  constexpr std::uint8_t kMagic[] = {0x28, 0xB5, 0x2F, 0xFD};
+  return bytes.size() >= sizeof kMagic && std::memcmp(bytes.data(), kMagic, sizeof kMagic) == 0;
+}
+
 Status malformed() {
   return Status(StatusCode::kInternal, "received a compressed message that is malformed");
 }
@@ -56,6 +65,7 @@ std::optional<Buffer> zstd_compress(std::span<const std::byte> message) {
 }
 
 Result<Buffer> zstd_decompress(std::span<const std::byte> bytes, std::size_t size_max) {
+  if (!is_frame(bytes)) return malformed();
   const unsigned long long announced = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
   if (announced == ZSTD_CONTENTSIZE_ERROR) return malformed();
   const bool known = announced != ZSTD_CONTENTSIZE_UNKNOWN;

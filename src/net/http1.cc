@@ -4,6 +4,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <charconv>
+#include <limits>
 #include <optional>
 
 namespace minigrpc::net::http1 {
@@ -44,9 +45,11 @@ RequestParser::RequestParser(RequestParser&&) noexcept = default;
 
 void RequestParser::begin() {
   impl_ = std::make_unique<Impl>();
-  impl_->parser.header_limit(limits_.header_size_max);
+  // feed() counts: Beast's own bound lies some bytes further where a header comes in one piece than where it comes in several.
+  impl_->parser.header_limit(std::numeric_limits<std::uint32_t>::max());
   impl_->parser.body_limit(limits_.body_size_max);
   impl_->parser.eager(true);
+  header_size_ = 0;
   continue_asked_ = false;
 }
 
@@ -54,12 +57,28 @@ RequestParser::State RequestParser::feed(std::string& received) {
   auto& parser = impl_->parser;
   while (!parser.is_done()) {
     if (received.empty()) return State::kNeedsMore;
+    // That many end every body of chunks. Of fewer Beast asserts that they cannot come, though they do.
+    constexpr std::string_view kLastChunk = "0\r\n\r\n";
+    if (parser.is_header_done() && parser.chunked() && received.size() < kLastChunk.size())
+      return State::kNeedsMore;
+    // A header may take so many bytes of the stream, and no more are shown while it lasts.
+    const bool in_header = !parser.is_header_done();
+    const std::size_t room = in_header ? limits_.header_size_max - header_size_ : received.size();
+    const bool all_is_shown = received.size() <= room;
+    const bool room_is_used = in_header && received.size() >= room;
     boost::system::error_code error;
-    const std::size_t taken = parser.put(boost::asio::buffer(received), error);
+    const std::size_t taken =
+        parser.put(boost::asio::buffer(received.data(), std::min(received.size(), room)), error);
     received.erase(0, taken);
-    if (error == http::error::need_more || (!error && taken == 0)) return State::kNeedsMore;
-    if (!error) continue;
-    failure_status_ = error == http::error::header_limit ? 431 : error == http::error::body_limit ? 413 : 400;
+    if (in_header) header_size_ += std::min<std::size_t>(taken, limits_.header_size_max - header_size_);
+    const bool stands_still = error == http::error::need_more || (!error && taken == 0);
+    if (stands_still && room_is_used && !parser.is_header_done()) {
+      failure_status_ = 431;
+      return State::kFailed;
+    }
+    if (stands_still && all_is_shown) return State::kNeedsMore;
+    if (!error || stands_still) continue;
+    failure_status_ = error == http::error::body_limit ? 413 : 400;
     return State::kFailed;
   }
   return State::kComplete;

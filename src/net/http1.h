@@ -33,7 +33,7 @@ struct Request {
 };
 
 struct ParserLimits {
-  std::uint32_t header_size_max;
+  std::size_t header_size_max;  // bytes up to the header's empty line, that included
   std::uint64_t body_size_max;
 };
 
@@ -60,6 +60,7 @@ class RequestParser {
 
   const ParserLimits limits_;
   std::unique_ptr<Impl> impl_;
+  std::size_t header_size_ = 0;  // bytes taken while the header was not complete
   bool continue_asked_ = false;
   int failure_status_ = 400;
 };

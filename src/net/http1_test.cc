@@ -23,8 +23,14 @@ struct Dialogue {
 const Dialogue kDialogues[] = {
     {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", {"GET / ? host=x []"}},
     {"GET /health?serializable=true HTTP/1.0\r\n\r\n", {"GET /health ?serializable=true [] close"}},
-    {"POST /v3/kv/range HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", {"POST /v3/kv/range ? content-length=2 [{}]"}},
-    {"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nGET /b HTTP/1.1\r\n"
+    {"POST /v3/kv/range HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+     {"POST /v3/kv/range ? content-length=2 [{}]"}},
+    {"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nT: x\r\n\r\n",
+     {"POST /a ? transfer-encoding=chunked t=x []"}},
+    {"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     {"POST /a ? transfer-encoding=chunked []"}},
+    {"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nGET /b "
+     "HTTP/1.1\r\n"
      "Connection: close\r\n\r\n",
      {"POST /a ? transfer-encoding=chunked [abcde]", "GET /b ? connection=close [] close"}},
 };
@@ -41,6 +47,30 @@ TEST(Http1, RequestsInAnyPieces) {
       }
       EXPECT_EQ(requests, dialogue.requests) << piece;
       EXPECT_TRUE(received.empty());
+    }
+  }
+}
+
+TEST(Http1, TheBoundOfHeadersIsExactHoweverTheyCome) {
+  const std::string frame = "POST / HTTP/1.1\r\nContent-Length: 3\r\nA: \r\n\r\n";
+  for (const std::size_t over : {0, 1}) {
+    std::string bytes = frame;
+    bytes.insert(bytes.size() - 4, kLimits.header_size_max + over - frame.size(), 'x');
+    bytes += "abc";
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+      RequestParser parser(kLimits);
+      std::string received;
+      State state = State::kNeedsMore;
+      for (std::size_t at = 0; at < bytes.size() && state == State::kNeedsMore; at += piece) {
+        received += bytes.substr(at, piece);
+        state = parser.feed(received);
+      }
+      ASSERT_EQ(state, over == 0 ? State::kComplete : State::kFailed) << piece;
+      if (over == 0) {
+        EXPECT_EQ(parser.take().body, "abc");
+      } else {
+        EXPECT_EQ(parser.failure_status(), 431);
+      }
     }
   }
 }

@@ -37,7 +37,7 @@ MASKS = [
     (r"(took = |\"took\":\"|\"Took\" : )[0-9.]+(?:m|µ)?s", r"\1TIME"),
     (r"(ADDRESS, HEX, [0-9.]+, )[0-9.]+ .?B, (\w+), (\w+), \d+, \d+, \d+", r"\1SIZE, \2, \3"),
     (r"(ADDRESS, )\d{5,}", r"\1#"),
-    (r"(remaining\(|\"ttl\":|\"TTL\" : )(?:5\d|60)\b", r"\1LEFT"),
+    (r"(remaining\(|\"ttl\":|\"TTL\" : )(?:5\d|60)(?!\d)", r"\1LEFT"),
 ]
 
 

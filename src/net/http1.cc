@@ -64,20 +64,21 @@ RequestParser::State RequestParser::feed(std::string& received) {
     // A header may take so many bytes of the stream, and no more are shown while it lasts.
     const bool in_header = !parser.is_header_done();
     const std::size_t room = in_header ? limits_.header_size_max - header_size_ : received.size();
-    const bool all_is_shown = received.size() <= room;
-    const bool room_is_used = in_header && received.size() >= room;
+    const std::size_t shown = std::min(received.size(), room);
+    const bool all_is_shown = shown == received.size();
     boost::system::error_code error;
-    const std::size_t taken =
-        parser.put(boost::asio::buffer(received.data(), std::min(received.size(), room)), error);
+    const std::size_t taken = parser.put(boost::asio::buffer(received.data(), shown), error);
     received.erase(0, taken);
-    if (in_header) header_size_ += std::min<std::size_t>(taken, limits_.header_size_max - header_size_);
-    const bool stands_still = error == http::error::need_more || (!error && taken == 0);
-    if (stands_still && room_is_used && !parser.is_header_done()) {
-      failure_status_ = 431;
-      return State::kFailed;
+    if (in_header) header_size_ += taken;
+    if (error == http::error::need_more || (!error && taken == 0)) {
+      if (!parser.is_header_done() && shown == room) {
+        failure_status_ = 431;
+        return State::kFailed;
+      }
+      if (all_is_shown) return State::kNeedsMore;
+      continue;
     }
-    if (stands_still && all_is_shown) return State::kNeedsMore;
-    if (!error || stands_still) continue;
+    if (!error) continue;
     failure_status_ = error == http::error::body_limit ? 413 : 400;
     return State::kFailed;
   }

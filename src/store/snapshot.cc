@@ -150,53 +150,56 @@ Result<std::optional<KeyValueView>> Snapshot::find(std::string_view key, std::in
   return version_at(**deleted, at);
 }
 
-Result<std::optional<Links>> Snapshot::links(Revision at, const RecentLinks& recent) const {
+namespace {
+
+// nullopt: compacted.
+Result<std::optional<Links>> links_of(const Snapshot& snapshot, Revision at, const RecentLinks& recent) {
   if (const std::optional<Links> known = recent.find(at)) return known;
-  Result<std::optional<LogRecord>> record = log(at);
+  Result<std::optional<LogRecord>> record = snapshot.log(at);
   if (!record) return record.error();
   return record->has_value() ? std::optional((*record)->links) : std::nullopt;
 }
 
-Result<Ancestry> Snapshot::ancestry(Revision at, const RecentLinks& recent) const {
-  Result<std::optional<Links>> own = links(at, recent);
+// Completes `ancestry` by what its jump's links tell.
+Status find_second(const Snapshot& snapshot, const RecentLinks& recent, Ancestry* ancestry) {
+  if (ancestry->jump_depth == 0) return {};  // no jump, or one to the key's first version, which has none
+  Result<std::optional<Links>> jump = links_of(snapshot, ancestry->jump, recent);
+  if (!jump) return jump.error();
+  if (!jump->has_value()) return {};
+  ancestry->second = (*jump)->jump;
+  ancestry->second_depth = (*jump)->jump_depth;
+  return {};
+}
+
+Result<Ancestry> ancestry_of(const Snapshot& snapshot, Revision at, const RecentLinks& recent) {
+  Result<std::optional<Links>> own = links_of(snapshot, at, recent);
   if (!own) return own.error();
   if (!own->has_value()) return damaged("a missing event");
   Ancestry ancestry{.depth = (*own)->depth, .jump = (*own)->jump, .jump_depth = (*own)->jump_depth};
-  if (ancestry.jump.main == 0) return ancestry;
-  Result<std::optional<Links>> jump = links(ancestry.jump, recent);
-  if (!jump) return jump.error();
-  if (jump->has_value()) {
-    ancestry.second = (*jump)->jump;
-    ancestry.second_depth = (*jump)->jump_depth;
-  }
+  if (Status status = find_second(snapshot, recent, &ancestry); !status.ok()) return status;
   return ancestry;
 }
+
+}  // namespace
 
 Result<Ancestry> Snapshot::ancestry_after(Revision prev, const std::optional<Ancestry>& of_prev,
                                           const RecentLinks& recent) const {
   if (prev.main == 0) return Ancestry{};
-  Result<Ancestry> before = of_prev ? Result<Ancestry>(*of_prev) : ancestry(prev, recent);
+  Result<Ancestry> before = of_prev ? Result<Ancestry>(*of_prev) : ancestry_of(*this, prev, recent);
   if (!before) return before;
-  Ancestry next{.depth = before->depth + 1,
-                .jump = prev,
-                .jump_depth = before->depth,
-                .second = before->jump,
-                .second_depth = before->jump_depth};
+  Ancestry next{.depth = before->depth + 1};
   // Two jumps of the same length behind us become one of twice that length. Where compaction has taken what
   // they lead to, nobody will want to go there either.
-  if (before->second.main == 0 ||
-      before->depth - before->jump_depth != before->jump_depth - before->second_depth)
-    return next;
-  next.jump = before->second;
-  next.jump_depth = before->second_depth;
-  next.second = {};
-  next.second_depth = 0;
-  if (next.jump_depth == 0) return next;  // a key's first version has no jump
-  Result<std::optional<Links>> second = links(next.jump, recent);
-  if (!second) return second.error();
-  if (second->has_value()) {
-    next.second = (*second)->jump;
-    next.second_depth = (*second)->jump_depth;
+  if (before->second.main != 0 &&
+      before->depth - before->jump_depth == before->jump_depth - before->second_depth) {
+    next.jump = before->second;
+    next.jump_depth = before->second_depth;
+    if (Status status = find_second(*this, recent, &next); !status.ok()) return status;
+  } else {
+    next.jump = prev;
+    next.jump_depth = before->depth;
+    next.second = before->jump;
+    next.second_depth = before->jump_depth;
   }
   return next;
 }

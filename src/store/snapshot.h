@@ -71,11 +71,6 @@ struct Snapshot {
   // Of the version that follows `prev` (0: the first one), whose own is `of_prev`, where that is known.
   Result<Ancestry> ancestry_after(Revision prev, const std::optional<Ancestry>& of_prev,
                                   const RecentLinks& recent) const;
-
- private:
-  // nullopt: compacted.
-  Result<std::optional<Links>> links(Revision at, const RecentLinks& recent) const;
-  Result<Ancestry> ancestry(Revision at, const RecentLinks& recent) const;
 };
 
 // Walks the keys of a range that exist at a revision, in key order.

@@ -2,7 +2,7 @@
 // LMDB.
 //
 // One writer thread and any number of readers:
-//   - Store::open(), begin(), the WriteBatch and what is said so of leases belong to one thread, the writer.
+//   - Store::open(), begin(), the WriteBatch and, where nothing else is said, leases belong to one thread, the writer.
 //     One batch is open at a time.
 //   - read(), snapshot_copy(), size() and identity() may be called from any thread. A ReadView is used by one
 //     thread at a time; it may move between threads.
